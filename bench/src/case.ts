@@ -1,0 +1,48 @@
+/** What the handlers of a case have seen since the last reset: proof that they ran, each time, with the right message. */
+export class Tally {
+  count = 0
+  sum = 0
+
+  add(n: number): void {
+    this.count += 1
+    this.sum += n
+  }
+
+  reset(): void {
+    this.count = 0
+    this.sum = 0
+  }
+}
+
+/** Makes `n` calls, with the numbers from 1 to `n` in their messages, and resolves when all of them have ended. */
+export type Run = (n: number) => Promise<void>
+
+/** One thing to measure: a row of a table, or one cell of it where the table has variants. */
+export interface Case {
+  readonly name: string
+  /** The column, where the group has several. */
+  readonly variant?: string
+  /** How many handlers add each message to the tally. Default 1. */
+  readonly handlers?: number
+  /** Called once, in a fresh process. Whatever is heavy is imported here, so that no other case pays for it. */
+  readonly setup: (tally: Tally) => Run | Promise<Run>
+}
+
+/** One table: a file in `groups/`, as its default export. */
+export interface Group {
+  readonly title: string
+  /** What is done, in words. */
+  readonly text: string
+  /** The name of the case that the others are compared with, in the same round and variant. */
+  readonly base: string
+  /** What one call is called: 'call', 'message'. */
+  readonly unit: string
+  /** How many calls one timed batch has. Default: as many as fill the time of a batch. */
+  readonly batch?: number
+  /** Whether a batch is small enough to count what it allocates. Default true. */
+  readonly allocations?: boolean
+  readonly cases: readonly Case[]
+}
+
+/** What 1 + 2 + ... + n is. */
+export const sumTo = (n: number): number => (n * (n + 1)) / 2

@@ -1,0 +1,24 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Case, Group } from './case.ts'
+
+const folder = join(import.meta.dirname, 'groups')
+
+/** The names of all groups: those of their files. They are numbered in the order in which they are printed. */
+export function groupNames(): string[] {
+  return readdirSync(folder)
+    .map((file) => file.replace(/\.ts$/, ''))
+    .sort()
+}
+
+export async function loadGroup(name: string): Promise<Group> {
+  const { default: group } = (await import(join(folder, `${name}.ts`))) as { default: Group }
+  return group
+}
+
+export function findCase(group: Group, name: string, variant: string | undefined): Case {
+  const found = group.cases.find((one) => one.name === name && one.variant === variant)
+  if (found !== undefined) return found
+  const known = group.cases.map((one) => JSON.stringify([one.name, one.variant])).join('\n')
+  throw new Error(`There is no case ${JSON.stringify([name, variant])} in '${group.title}'. There are:\n${known}`)
+}

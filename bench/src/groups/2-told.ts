@@ -1,0 +1,63 @@
+import type { Case, Group, Run, Tally } from '../case.ts'
+import { drained } from '../drained.ts'
+import { type Listener, listeners } from '../handlers.ts'
+import { Told } from '../messages.ts'
+import { mapAndLoop } from '../peers/by-hand.ts'
+import { withEmittery, withEventEmitter3, withMitt } from '../peers/emitters.ts'
+import { iambus } from '../peers/iambus.ts'
+
+const burst = 1_000
+
+type Tell = (message: Told) => unknown
+type Peer = (handlers: readonly Listener[]) => Tell | Promise<Tell>
+
+const peers: Readonly<Record<string, Peer>> = {
+  'by hand: a `Map` and a loop': mapAndLoop,
+  'iambus `publish`': async (handlers) => {
+    const dp = await iambus(handlers)
+    return (message) => dp.publish(message)
+  },
+  mitt: withMitt,
+  eventemitter3: withEventEmitter3,
+  'emittery `emit`': withEmittery,
+  'NestJS `EventBus.publish`': async (handlers) => {
+    const { eventBus } = await import('../peers/nest.ts')
+    return eventBus(handlers)
+  },
+}
+
+/** Tells bursts, without awaiting what that returns; a burst ends when all handlers have. */
+function telling(tell: Tell, tally: Tally, handlers: number): Run {
+  return async (count) => {
+    for (let n = 1; n <= count; n += 1) {
+      tell(new Told(n))
+      if (n % burst === 0) await drained(tally, n * handlers)
+    }
+    await drained(tally, count * handlers)
+  }
+}
+
+const variants = [
+  { variant: '1 handler', handlers: 1, kind: 'sync' },
+  { variant: '3 handlers', handlers: 3, kind: 'sync' },
+  { variant: '10 handlers', handlers: 10, kind: 'sync' },
+  { variant: '3 async handlers', handlers: 3, kind: 'async' },
+] as const
+
+const cases = variants.flatMap(({ variant, handlers, kind }) =>
+  Object.entries(peers).map(([name, peer]): Case => ({
+    name,
+    variant,
+    handlers,
+    setup: async (tally) => telling(await peer(listeners(tally, handlers, kind)), tally, handlers),
+  })),
+)
+
+export default {
+  title: 'An event, told',
+  text: `What the publisher's call returns is not awaited. In bursts of ${burst} messages; a burst ends when every handler has. Handlers
+add up; async ones do so after an \`await\`.`,
+  base: 'by hand: a `Map` and a loop',
+  unit: 'message',
+  cases,
+} satisfies Group as Group

@@ -1,0 +1,46 @@
+import type { Case, Run, Tally } from './case.ts'
+import { drained } from './drained.ts'
+import { Told } from './messages.ts'
+import { PromiseChains } from './peers/by-hand.ts'
+import { iambus } from './peers/iambus.ts'
+import { fastqPerKey, pQueuePerKey } from './peers/queues.ts'
+
+type Handler = (message: Told) => Promise<void>
+type Push = (key: string, message: Told) => unknown
+
+/** What keeps the order of a key, by name. Each makes what a burst needs. */
+export const keyedPeers = {
+  'by hand: a promise chain per key': (handler: Handler) => () => {
+    const chains = new PromiseChains()
+    return (key: string, message: Told) => chains.push(key, () => handler(message))
+  },
+  'iambus `publish` with `key`': async (handler: Handler) => {
+    const dp = await iambus([handler])
+    return () => (key: string, message: Told) => dp.publish(message, { key })
+  },
+  'fastq per key': (handler: Handler) => () => fastqPerKey(handler),
+  'p-queue per key': (handler: Handler) => () => pQueuePerKey(handler),
+} satisfies Record<string, (handler: Handler) => (() => Push) | Promise<() => Push>>
+
+/** A case for each peer and number of keys. */
+export function keyedCases(names: readonly (keyof typeof keyedPeers)[]): Case[] {
+  return [1, 1_000, 100_000].flatMap((keyCount) =>
+    names.map((name) => ({
+      name,
+      variant: keyCount === 1 ? '1 key' : `${keyCount.toLocaleString('en')} keys`,
+      setup: async (tally) => {
+        const keys = Array.from({ length: keyCount }, (_, index) => `key-${index}`)
+        return pushing(await keyedPeers[name](async (message) => tally.add(message.n)), keys, tally)
+      },
+    })),
+  )
+}
+
+/** Pushes everything, then lets it drain. */
+function pushing(open: () => Push, keys: readonly string[], tally: Tally): Run {
+  return async (count) => {
+    const push = open()
+    for (let n = 1; n <= count; n += 1) push(keys[n % keys.length] ?? '', new Told(n))
+    await drained(tally, count)
+  }
+}

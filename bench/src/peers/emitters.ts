@@ -1,0 +1,26 @@
+import Emittery from 'emittery'
+import { EventEmitter } from 'eventemitter3'
+import mitt from 'mitt'
+import type { Listener } from '../handlers.ts'
+import type { Told } from '../messages.ts'
+
+type Events = { told: Told }
+
+export function withMitt(handlers: readonly Listener[]): (message: Told) => void {
+  const emitter = mitt<Events>()
+  for (const handler of handlers) emitter.on('told', handler)
+  return (message) => emitter.emit('told', message)
+}
+
+export function withEventEmitter3(handlers: readonly Listener[]): (message: Told) => void {
+  const emitter = new EventEmitter<{ told: [Told] }>()
+  for (const handler of handlers) emitter.on('told', handler)
+  return (message) => emitter.emit('told', message)
+}
+
+/** The promise resolves when all handlers have ended. They start later than the call, in any case. */
+export function withEmittery(handlers: readonly Listener[]): (message: Told) => Promise<void> {
+  const emitter = new Emittery<Events>()
+  for (const handler of handlers) emitter.on('told', ({ data }) => handler(data))
+  return (message) => emitter.emit('told', message)
+}

@@ -1,0 +1,21 @@
+/** The ids that callers gave to their messages, each remembered for a time, so that a message sent twice is run once. */
+export class SeenIds {
+  readonly #windowMs: number
+  /** When each id is forgotten; the oldest first, since a map keeps the order of insertion. */
+  readonly #until = new Map<string, number>()
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs
+  }
+
+  /** Remembers the id. Tells whether it is new. */
+  add(id: string, now: number): boolean {
+    for (const [old, until] of this.#until) {
+      if (until > now) break
+      this.#until.delete(old)
+    }
+    if (this.#until.has(id)) return false
+    this.#until.set(id, now + this.#windowMs)
+    return true
+  }
+}

@@ -1,0 +1,49 @@
+/** Undoes a start. */
+export type Close = (deadlineMs: number) => Promise<void>
+
+/**
+ * Start and stop, called at any time and any number of times: never two at once, each waits for the one before. A start
+ * that failed, or that found nothing to do, can be tried again.
+ */
+export class Lifecycle {
+  readonly #open: () => Promise<Close | undefined>
+  /** From the call of `start` to that of `stop`. */
+  #started: Promise<Close | undefined> | undefined
+  #stopping: Promise<void> | undefined
+
+  /** @param open begins within the call, and resolves to what undoes it, if there is anything to undo. */
+  constructor(open: () => Promise<Close | undefined>) {
+    this.#open = open
+  }
+
+  get phase(): 'stopped' | 'started' | 'stopping' {
+    if (this.#started !== undefined) return 'started'
+    return this.#stopping === undefined ? 'stopped' : 'stopping'
+  }
+
+  async start(): Promise<void> {
+    this.#started ??= this.#stopping === undefined ? this.#open() : this.#stopping.then(this.#open)
+    const started = this.#started
+    let close: Close | undefined
+    try {
+      close = await started
+    } finally {
+      if (close === undefined && this.#started === started) this.#started = undefined
+    }
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    if (this.#started === undefined) return this.#stopping ?? Promise.resolve()
+    const started = this.#started
+    this.#started = undefined
+    this.#stopping = this.#close(started, deadlineMs).finally(() => {
+      this.#stopping = undefined
+    })
+    return this.#stopping
+  }
+
+  async #close(started: Promise<Close | undefined>, deadlineMs: number): Promise<void> {
+    const close = await started.catch(() => undefined) // A start that failed has told its own caller.
+    await close?.(deadlineMs)
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Every error that iambus throws or rejects with.
+ *
+ * Each says what happened, to which value, and what to do. `code` is stable and meant for programs; the message is meant
+ * for people. An error of a handler reaches whoever waits for it as it was thrown, unless it was no `Error` at all
+ * (see {@link NonErrorThrown}).
+ */
+export class IambusError extends Error {
+  /** A stable name for programs, such as `'NOT_ACCEPTING'`. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    // The name a person finds in a log, also after minification of `constructor.name`.
+    Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true })
+  }
+}
+
+/**
+ * The dispatcher is put together wrongly. `start()` throws one of these for all faults at once: `problems` holds each,
+ * with the stack of the `bind` or `register` that made it. `code` is `'IMPROPERLY_CONFIGURED'` for the sum, and the
+ * fault's own for each problem (`'TWO_HANDLERS'`, `'NAME_TAKEN'`, ...).
+ */
+export class ImproperlyConfigured extends IambusError {
+  readonly problems: readonly IambusError[]
+
+  constructor(code: string, message: string, options?: ErrorOptions & { problems?: readonly IambusError[] }) {
+    super(code, message, options)
+    this.problems = options?.problems ?? []
+  }
+
+  static of(problems: readonly IambusError[]): ImproperlyConfigured {
+    const list = problems.map((problem, index) => `  ${index + 1}. ${problem.message}`).join('\n')
+    const title = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+    return new ImproperlyConfigured('IMPROPERLY_CONFIGURED', `The dispatcher cannot start: ${title}.\n${list}`, {
+      problems,
+    })
+  }
+}
+
+/** A handler has a shape that cannot be called: no function, no `handle`, too many parameters. */
+export class HandlerSignatureError extends IambusError {
+  constructor(message: string) {
+    super('HANDLER_SIGNATURE', message)
+  }
+}
+
+/** A command or query was sent or requested, and no handler is bound to it. */
+export class HandlerDoesNotExist extends IambusError {
+  constructor(message: string) {
+    super('HANDLER_DOES_NOT_EXIST', message)
+  }
+}
+
+/** What was given is no message: neither an instance of a class nor a string. */
+export class InvalidMessage extends IambusError {
+  constructor(message: string) {
+    super('INVALID_MESSAGE', message)
+  }
+}
+
+/** An option has a value that it cannot have. */
+export class InvalidOption extends IambusError {
+  constructor(message: string) {
+    super('INVALID_OPTION', message)
+  }
+}
+
+/** A message met the wrong verb: an event was sent, a command published. */
+export class WrongKind extends IambusError {
+  constructor(message: string) {
+    super('WRONG_KIND', message)
+  }
+}
+
+/** The dispatcher takes no messages: it has not started, is stopping, or has stopped. */
+export class NotAccepting extends IambusError {
+  constructor(message: string) {
+    super('NOT_ACCEPTING', message)
+  }
+}
+
+/** The caller's `signal` was aborted: before the message was taken, or while its handler ran. `cause` is the reason. */
+export class Aborted extends IambusError {
+  constructor(message: string, options: ErrorOptions) {
+    super('ABORTED', message, options)
+  }
+}
+
+/** `stop()` reached its deadline before the delivery ended. Also the reason of its handler's `context.signal`. */
+export class Stopped extends IambusError {
+  constructor(message: string) {
+    super('STOPPED', message)
+  }
+}
+
+/** A handler used its `context` to cause something after it had ended: nobody would let it go any more. */
+export class AttemptEnded extends IambusError {
+  constructor(handler: string, type: string) {
+    const remedy = 'Await everything in the handler before it returns.'
+    super('ATTEMPT_ENDED', `The context of ${handler} was used after it had ended with '${type}'. ${remedy}`)
+  }
+}
+
+/** A handler threw something that is no `Error`, such as `undefined` or a string: it is kept in `thrown`. */
+export class NonErrorThrown extends IambusError {
+  readonly thrown: unknown
+
+  constructor(thrown: unknown) {
+    super('NON_ERROR_THROWN', `Something that is no Error was thrown: ${shown(thrown)}. Throw an Error instead.`, {
+      cause: thrown,
+    })
+    this.thrown = thrown
+  }
+}
+
+/** A `singleton` or `factory` could not be opened. `cause` is its own error. */
+export class ProviderFailed extends IambusError {
+  readonly provider: string
+
+  constructor(provider: string, message: string, options: ErrorOptions) {
+    super('PROVIDER_FAILED', message, options)
+    this.provider = provider
+  }
+}
+
+/** The constructor of a handler class threw. `cause` is its own error. */
+export class HandlerConstructionFailed extends IambusError {
+  constructor(handler: string, cause: unknown) {
+    const why = asError(cause).message
+    super('HANDLER_CONSTRUCTION_FAILED', `The constructor of handler class ${handler} threw: ${why}`, { cause })
+  }
+}
+
+/** A middleware broke its contract, for example by calling `next()` twice. */
+export class MiddlewareFault extends IambusError {
+  constructor(message: string) {
+    super('MIDDLEWARE_FAULT', message)
+  }
+}
+
+/** A chain of messages, each caused by the one before, grew past `maxDepth`: it probably feeds itself. */
+export class MaxDepthExceeded extends IambusError {
+  /** The chain from its first message to the last, as `type -> handler`. At most 1 000 links of it. */
+  readonly chain: readonly string[]
+
+  constructor(message: string, chain: readonly string[]) {
+    super('MAX_DEPTH_EXCEEDED', message)
+    this.chain = chain
+  }
+}
+
+/** What was thrown, as an `Error`: itself, or wrapped in {@link NonErrorThrown}. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error || isErrorOfAnotherRealm(thrown) ? thrown : new NonErrorThrown(thrown)
+}
+
+function isErrorOfAnotherRealm(thrown: unknown): thrown is Error {
+  return Object.prototype.toString.call(thrown) === '[object Error]'
+}
+
+/** A value as an error message shows it: short, on one line, and never throwing. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
+  if (typeof value === 'function') return value.name === '' ? 'an anonymous function' : `the function ${value.name}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? `an instance of ${name}` : 'a plain object'
+}

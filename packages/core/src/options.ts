@@ -1,0 +1,97 @@
+import { InvalidOption, shown } from './errors.ts'
+import type { MessageHeaders } from './message/augmentable.ts'
+
+/** Every default, in one place. */
+export const DEFAULTS = {
+  /** How long `stop()` waits for what was accepted, in milliseconds. */
+  deadlineMs: 10_000,
+  /** How many messages may cause each other in one chain before the next one ends as dead. */
+  maxDepth: 1_000,
+  /** For how long an `id` given to `publish` or `send` is remembered, so that its second use runs nothing: 5 minutes. */
+  dedupeMs: 300_000,
+} as const
+
+/** The longest delay that a timer of Node.js can have, in milliseconds (2^31 - 1, about 24.8 days). */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** How a message leaves: the options of `publish`, `send` and `request` alike. */
+export interface MessageOptions {
+  /** The message's own id, where you have one. Used twice within `dedupeMs`, `publish` and `send` run it once. */
+  readonly id?: string | undefined
+  /** Messages of one key reach each handler one at a time, in the order of the calls. `null` sheds an inherited key. */
+  readonly key?: string | null | undefined
+  /** Text that travels along, and on to whatever the message causes. */
+  readonly headers?: MessageHeaders | undefined
+  /** What the whole chain of messages is known by. Default: the id of its first message. */
+  readonly correlationId?: string | undefined
+}
+
+export interface PublishOptions extends MessageOptions {
+  /** Aborted before the message is accepted, it refuses it. Afterwards it has no effect. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RequestOptions extends MessageOptions {
+  /** Aborted, it rejects the request, and aborts the `context.signal` of the handler if that has started. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface StopOptions {
+  /** How long to wait for what was accepted, in milliseconds; `Infinity` for as long as it takes. Default 10 000. */
+  readonly deadlineMs?: number | undefined
+}
+
+/** @throws {InvalidOption} for a key, id, correlation id or headers that cannot be. */
+export function checkMessageOptions(options: MessageOptions): void {
+  const { id, key, headers, correlationId } = options
+  if (id !== undefined) checkText('id', id)
+  if (key !== undefined && key !== null) checkText('key', key)
+  if (correlationId !== undefined) checkText('correlationId', correlationId)
+  if (headers !== undefined) checkHeaders(headers)
+}
+
+/** @throws {InvalidOption} for a duration that is no number of milliseconds a timer can wait for. */
+export function checkDurationMs(name: string, value: unknown, bounds?: { readonly infinite: boolean }): number {
+  const infinite = bounds?.infinite === true
+  if (infinite && value === Number.POSITIVE_INFINITY) return value
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw new InvalidOption(`${name} is ${shown(value)}. Pass a number of milliseconds, 0 or more.`)
+  }
+  if (value > MAX_TIMER_MS) {
+    const remedy = infinite ? 'Pass less, or Infinity.' : 'Pass less.'
+    throw new InvalidOption(`${name} is ${value}, longer than a timer can wait (${MAX_TIMER_MS} ms). ${remedy}`)
+  }
+  return value
+}
+
+/** @throws {InvalidOption} for a count that is no whole number from 1 on. */
+export function checkCount(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  throw new InvalidOption(`${name} is ${shown(value)}. Pass a whole number, 1 or more.`)
+}
+
+/** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */
+export function checkNames(where: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) {
+      throw new InvalidOption(`${where} has no option '${name}'. It has: ${known.join(', ')}.`)
+    }
+  }
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value === 'string' && value !== '') return
+  const remedy = typeof value === 'number' ? `Write it as text: String(${value}).` : 'Pass a string that is not empty.'
+  throw new InvalidOption(`The ${name} of a message is ${shown(value)}. ${remedy}`)
+}
+
+function checkHeaders(headers: unknown): void {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw new InvalidOption(`The headers of a message are ${shown(headers)}. Pass an object of strings.`)
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && typeof value !== 'string') {
+      throw new InvalidOption(`The header '${name}' is ${shown(value)}. Headers are strings: write it as one.`)
+    }
+  }
+}

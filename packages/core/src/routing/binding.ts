@@ -1,0 +1,138 @@
+import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, shown } from '../errors.ts'
+import type { Kind } from '../message/kind.ts'
+import { isMessageType, type MessageClass, type MessageType, markedKind, typeName } from '../message/message-type.ts'
+import { checkNames } from '../options.ts'
+import { type HandlerShape, handlerShape } from './signature.ts'
+
+/** The options of `bind` and `register`. */
+export interface BindOptions<P, E extends object> {
+  /** What tells this handler from others of its router. Default: the name of its function or class, else `<type>#<n>`. */
+  readonly name?: string | undefined
+  /** What the handler needs: plain values, and providers made by `singleton` or `factory`. `context` is reserved. */
+  readonly inject?: (P & { readonly context?: never }) | undefined
+  /**
+   * The event class or classes of which a returned instance, or each instance in a returned array, is published after
+   * success. What is no instance of them is only the response.
+   */
+  readonly responseEvent?: MessageClass<E> | readonly MessageClass<E>[] | undefined
+}
+
+/** One handler as it was bound: what `bind` records, `start()` checks and the engine runs. */
+export interface Binding {
+  readonly router: Kind
+  readonly types: readonly MessageType[]
+  /** What was bound: a function, a class, or an object. */
+  readonly handler: object
+  readonly shape: HandlerShape
+  /** The name that was given, if one was. */
+  readonly givenName: string | undefined
+  /** The name of the function or class; empty where it has none. */
+  readonly ownName: string
+  readonly inject: Readonly<Record<string, unknown>>
+  readonly argname: string | undefined
+  readonly responseEvents: readonly MessageClass[]
+}
+
+/** What a user wrote in a call of `bind` or `register`, not yet checked. */
+export interface BindCall {
+  readonly message: unknown
+  readonly handler: unknown
+  readonly options: BindOptions<object, object> & { readonly argname?: string | undefined }
+  /** The name of a decorated method, which its function alone does not tell. */
+  readonly ownName?: string | undefined
+}
+
+/** The kind's router, as users call it. */
+export const routerName = { event: 'events', command: 'commands', query: 'queries' } as const
+
+const optionNames = ['name', 'inject', 'argname', 'responseEvent']
+
+/**
+ * Checks one call of `bind` by itself; what several bindings together get wrong, `wiring.ts` finds.
+ *
+ * @throws {IambusError} the fault, for `start()` to report.
+ */
+export function bindingOf(kind: Kind, call: BindCall): Binding {
+  const { message, handler, options } = call
+  checkNames(`dp.${routerName[kind]}.bind`, options, optionNames)
+  const types = checkTypes(kind, message)
+  const { name, inject = {}, argname, responseEvent = [] } = options
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw new ImproperlyConfigured('INVALID_NAME', `The name of a handler is ${shown(name)}. Pass a string.`)
+  }
+  checkInject(inject, argname)
+  const shape = handlerShape(handler, argname)
+  if (shape === 'object' && Object.keys(inject).length > 0) {
+    throw new HandlerSignatureError(
+      `${shown(handler)} is constructed already: nothing can be injected. Bind its class, or leave out 'inject'.`,
+    )
+  }
+  return {
+    router: kind,
+    types,
+    handler: handler as object,
+    shape,
+    givenName: name,
+    ownName: call.ownName ?? ownNameOf(handler as object, shape),
+    inject,
+    argname,
+    responseEvents: checkResponseEvents(responseEvent),
+  }
+}
+
+function checkTypes(kind: Kind, message: unknown): MessageType[] {
+  const types: unknown[] = Array.isArray(message) ? message : [message]
+  if (types.length === 0) throw new InvalidMessage('A handler was bound to an empty array. Name a message class.')
+  return types.map((type) => {
+    if (!isMessageType(type)) {
+      throw new InvalidMessage(`A handler was bound to ${shown(type)}. Bind it to a message class or a string.`)
+    }
+    if (typeName(type) === '') {
+      throw new InvalidMessage("A handler was bound to a class without a name. Give it a `static type = 'my.message'`.")
+    }
+    const marked = markedKind(type)
+    if (marked !== undefined && marked !== kind) {
+      throw new ImproperlyConfigured(
+        'WRONG_ROUTER',
+        `'${typeName(type)}' is a class of kind '${marked}' and was bound on dp.${routerName[kind]}. ` +
+          `Bind it on dp.${routerName[marked]}.`,
+      )
+    }
+    return type
+  })
+}
+
+function checkInject(inject: unknown, argname: unknown): void {
+  if (typeof inject !== 'object' || inject === null) {
+    throw new ImproperlyConfigured('INVALID_INJECT', `'inject' is ${shown(inject)}. Pass an object.`)
+  }
+  if ('context' in inject || argname === 'context') {
+    throw new ImproperlyConfigured(
+      'RESERVED_NAME',
+      "The name 'context' is reserved: every handler finds its context there. Choose another in 'inject' or 'argname'.",
+    )
+  }
+  if (argname !== undefined && (typeof argname !== 'string' || argname === '' || argname in inject)) {
+    throw new HandlerSignatureError(
+      `argname is ${shown(argname)}. Pass a string that is not empty, and that 'inject' does not name.`,
+    )
+  }
+}
+
+function checkResponseEvents(given: unknown): MessageClass[] {
+  const classes: unknown[] = Array.isArray(given) ? given : [given]
+  return classes.map((type) => {
+    const kind = isMessageType(type) ? markedKind(type) : undefined
+    if (typeof type === 'function' && isMessageType(type) && (kind === undefined || kind === 'event')) {
+      return type
+    }
+    const what = kind === undefined ? shown(type) : `'${typeName(type as MessageType)}', a ${kind}`
+    throw new ImproperlyConfigured('INVALID_RESPONSE_EVENT', `A responseEvent is ${what}. Pass an event class.`)
+  })
+}
+
+function ownNameOf(handler: object, shape: HandlerShape): string {
+  if (shape !== 'object') return (handler as Function).name
+  const name: unknown = handler.constructor?.name
+  return typeof name === 'string' && name !== 'Object' ? name : ''
+}

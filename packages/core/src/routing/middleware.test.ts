@@ -1,0 +1,172 @@
+import { describe, expect, test, vi } from 'vitest'
+import { Dispatcher, type Outgoing } from '../index.ts'
+
+const silent = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() })
+
+describe('middleware', () => {
+  test('goes around each attempt, the dispatcher’s outside the router’s, the first outermost', async () => {
+    const dp = new Dispatcher()
+    const steps: string[] = []
+    const step =
+      (name: string) =>
+      async (_message: unknown, { next }: { next: () => unknown }) => {
+        steps.push(`> ${name}`)
+        const value = await next()
+        steps.push(`< ${name}`)
+        return value
+      }
+    dp.queries.use(step('router'))
+    dp.use(step('first'))
+    dp.use(step('second'))
+    dp.queries.bind('x', () => {
+      steps.push('handler')
+      return 'answer'
+    })
+    dp.commands.bind('y', () => steps.push('command'))
+    await dp.start()
+    expect(await dp.request('x')).toBe('answer')
+    expect(steps).toEqual(['> first', '> second', '> router', 'handler', '< router', '< second', '< first'])
+    steps.length = 0
+    await dp.request('y')
+    expect(steps).toEqual(['> first', '> second', 'command', '< second', '< first'])
+    await dp.stop()
+  })
+
+  test('is given the message, and the context that the handler is given', async () => {
+    const dp = new Dispatcher()
+    const seen: unknown[] = []
+    dp.use((message, { context, next }) => {
+      seen.push(message, context)
+      return next()
+    })
+    dp.queries.bind('x', (message, { context }) => [message, context])
+    await dp.start()
+    expect(await dp.request('x')).toEqual(seen)
+    await dp.stop()
+  })
+
+  test('changes the value, answers in the handler’s place, or fails the attempt', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    const handler = vi.fn(() => 1)
+    dp.queries.use(async (message, { next }) => {
+      if (message === 'cached') return 'from the cache'
+      if (message === 'forbidden') throw new Error('not yours')
+      return Number(await next()) + 1
+    })
+    dp.queries.bind(['plus', 'cached', 'forbidden'], handler)
+    await dp.start()
+    expect(await dp.request('plus')).toBe(2)
+    expect(await dp.request('cached')).toBe('from the cache')
+    await expect(dp.request('forbidden')).rejects.toThrow('not yours')
+    expect(handler).toHaveBeenCalledTimes(1)
+    await dp.stop()
+  })
+
+  test('may turn a failure into a value; then the attempt has succeeded', async () => {
+    const dp = new Dispatcher()
+    dp.use(async (_message, { next }) => {
+      try {
+        return await next()
+      } catch {
+        return 'fallback'
+      }
+    })
+    dp.queries.bind('x', () => Promise.reject(new Error('boom')))
+    await dp.start()
+    expect(await dp.request('x')).toBe('fallback')
+    await dp.stop()
+  })
+
+  test('that calls next twice fails the attempt, and the handler has run once', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    const handler = vi.fn(() => 1)
+    dp.use(async function twice(_message, { next }) {
+      await next()
+      return next()
+    })
+    dp.queries.bind('x', handler)
+    await dp.start()
+    await expect(dp.request('x')).rejects.toMatchObject({
+      code: 'MIDDLEWARE_FAULT',
+      message: 'The middleware twice called next() twice in one attempt. Call it at most once.',
+    })
+    expect(handler).toHaveBeenCalledTimes(1)
+    await dp.stop()
+  })
+
+  test('what is none is refused', () => {
+    const dp = new Dispatcher()
+    // @ts-expect-error no middleware
+    expect(() => dp.use({ outgoing: 5 })).toThrow(expect.objectContaining({ code: 'INVALID_MIDDLEWARE' }))
+    // @ts-expect-error no middleware
+    expect(() => dp.use(null)).toThrow('null is no middleware')
+  })
+})
+
+describe('outgoing middleware', () => {
+  test('goes around each publication, from outside and from handlers, and may change key and headers', async () => {
+    const dp = new Dispatcher()
+    const left: string[] = []
+    const seen: unknown[] = []
+    dp.use({
+      outgoing: (message, next) => {
+        left.push(`${message.verb} ${message.type}`)
+        message.headers = { ...message.headers, tenant: 't' }
+        message.key ??= 'default'
+        next()
+      },
+    })
+    dp.commands.bind('c', async (_command, { context }) => {
+      context.publish('e', { key: 'given' })
+      await context.request('q')
+    })
+    const note = (_message: unknown, { context }: { context: { key: string | undefined; headers: object } }) =>
+      void seen.push([context.key, context.headers])
+    dp.events.bind('e', note)
+    dp.queries.bind('q', note)
+    await dp.start()
+    await dp.send('c')
+    await dp.stop()
+    expect(left).toEqual(['send c', 'publish e', 'request q'])
+    expect(seen).toEqual([
+      ['default', { tenant: 't' }],
+      ['given', { tenant: 't' }],
+    ])
+  })
+
+  test('nests, the first outermost', async () => {
+    const dp = new Dispatcher()
+    const steps: string[] = []
+    for (const name of ['first', 'second']) {
+      dp.use({
+        outgoing: (_message, next) => {
+          steps.push(`> ${name}`)
+          next()
+          steps.push(`< ${name}`)
+        },
+      })
+    }
+    dp.events.bind('e', () => void steps.push('handler'))
+    await dp.start()
+    await dp.publish('e')
+    await dp.stop()
+    expect(steps).toEqual(['> first', '> second', '< second', '< first', 'handler'])
+  })
+
+  const next = () => {}
+  test.each<[string, (message: Outgoing, next: () => void) => void, string]>([
+    ['throws', () => { throw new Error('not yours') }, 'not yours'], // prettier-ignore
+    ['does not call next', () => {}, "did not call next() for 'e'"],
+    ['calls next twice', (_message, call) => [call(), call()], 'called next() twice'],
+    ['is asynchronous', async (_message, call) => call(), 'is asynchronous'],
+  ])('that %s refuses the message to its caller, loudly', async (_title, outgoing, text) => {
+    const dp = new Dispatcher()
+    const handler = vi.fn(next)
+    dp.use({ outgoing })
+    dp.events.bind('e', handler)
+    await dp.start()
+    await expect(dp.publish('e')).rejects.toThrow(text)
+    await dp.stop()
+    expect(handler).not.toHaveBeenCalled()
+  })
+})

@@ -1,0 +1,100 @@
+import { MiddlewareFault } from '../errors.ts'
+import type { MessageHeaders } from '../message/augmentable.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Context } from './context.ts'
+import type { Awaitable } from './providers.ts'
+
+/** What a middleware is given besides the message: what a handler is given, and `next`. */
+export interface MiddlewareDeps {
+  readonly context: Context
+  /** Runs what is inside, and gives what it returns: in the end, the handler's value. To be called at most once. */
+  readonly next: () => Awaitable<unknown>
+}
+
+/**
+ * A function around each attempt of a handler. What it returns is the value of the attempt; what it throws fails it.
+ * One that does not call `next` answers in the handler's place.
+ *
+ * ```ts
+ * dp.use(async (message, { context, next }) => {
+ *   const start = performance.now()
+ *   try { return await next() } finally { console.log(context.handler, performance.now() - start) }
+ * })
+ * ```
+ */
+export type Middleware = (message: unknown, deps: MiddlewareDeps) => Awaitable<unknown>
+
+/** A message about to leave: what outgoing middleware sees, and may change. */
+export interface Outgoing {
+  readonly verb: 'publish' | 'send' | 'request'
+  readonly message: object | string
+  /** The name of the message's type. */
+  readonly type: string
+  key: string | undefined
+  /** Replace it to add to it: `outgoing.headers = { ...outgoing.headers, tenant }`. */
+  headers: MessageHeaders
+}
+
+/**
+ * A function around each publication, before the message takes its place in any lane. It is synchronous, since the
+ * order is the order of the calls; and it calls `next` exactly once. To refuse the message, it throws.
+ */
+export interface OutgoingMiddleware {
+  readonly outgoing: (message: Outgoing, next: () => void) => void
+}
+
+/** One attempt: what the engine calls, and what middleware wraps. */
+export type Attempt = (message: Envelope['message'], context: Context) => unknown
+
+/** Puts middleware around an attempt, the first outermost. Without any, the attempt itself. */
+export function around(attempt: Attempt, middleware: readonly Middleware[]): Attempt {
+  return middleware.reduceRight<Attempt>(
+    (inner, outer) => (message, context) => {
+      let called = false
+      const next = (): Awaitable<unknown> => {
+        if (called) throw calledTwice(outer.name)
+        called = true
+        return inner(message, context)
+      }
+      return outer(message, { context, next })
+    },
+    attempt,
+  )
+}
+
+/** Puts outgoing middleware around a publication, the first outermost. `undefined` where there is none. */
+export function aroundOutgoing(middleware: readonly OutgoingMiddleware[]): ((message: Outgoing) => void) | undefined {
+  if (middleware.length === 0) return undefined
+  return middleware.reduceRight<(message: Outgoing) => void>(
+    (inner, { outgoing }) =>
+      (message) => {
+        let called = false
+        const result: unknown = outgoing(message, () => {
+          if (called) throw calledTwice(outgoing.name)
+          called = true
+          inner(message)
+        })
+        if (isThenable(result)) {
+          result.then(undefined, () => {}) // Its failure, if it has one, is this fault.
+          throw new MiddlewareFault(
+            `The outgoing middleware ${outgoing.name} is asynchronous. Make it synchronous: the order is that of the calls.`,
+          )
+        }
+        if (!called) {
+          throw new MiddlewareFault(
+            `The outgoing middleware ${outgoing.name} did not call next() for '${message.type}'. Call it, or throw.`,
+          )
+        }
+      },
+    () => {},
+  )
+}
+
+/** Whether a value is a promise, of whatever make. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function calledTwice(name: string): MiddlewareFault {
+  return new MiddlewareFault(`The middleware ${name} called next() twice in one attempt. Call it at most once.`)
+}

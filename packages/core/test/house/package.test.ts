@@ -1,0 +1,76 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { root, run } from './run.ts'
+
+const tarball = inject('tarball')
+
+describe('the package', () => {
+  test('depends on nothing', () => {
+    const manifest: unknown = JSON.parse(readFileSync(join(root, 'packages/core/package.json'), 'utf8'))
+    expect(manifest).toHaveProperty('dependencies', {})
+    expect(manifest).not.toHaveProperty('optionalDependencies')
+  })
+
+  test('holds what runs, its types, its license, and neither tests nor sources', () => {
+    const files = run(root, 'tar', '-tzf', tarball).trim().split('\n')
+    expect(files).toEqual(
+      expect.arrayContaining(['package/LICENSE', 'package/dist/index.js', 'package/dist/index.d.ts']),
+    )
+    expect(files.filter((file) => /\.test\b|\.test-d\b|\/src\/|(?<!\.d)\.ts$/.test(file))).toEqual([])
+  })
+
+  test('satisfies publint', () => {
+    expect(() => run(root, 'npx', 'publint', 'run', tarball, '--strict')).not.toThrow()
+  })
+
+  test('has types that resolve as its code does', () => {
+    expect(() => run(root, 'npx', 'attw', tarball, '--profile', 'esm-only')).not.toThrow()
+  })
+})
+
+const program = `
+import * as iambus from '@iambus/core'
+
+const names: string[] = Object.keys(iambus)
+console.log(names.length)
+`
+
+const compilerOptions = {
+  strict: true,
+  skipLibCheck: false,
+  module: 'nodenext',
+  target: 'es2023',
+  lib: ['es2024', 'esnext.disposable'],
+  outDir: 'out',
+  types: ['node'],
+  typeRoots: [join(root, 'node_modules/@types')],
+}
+
+describe("a stranger's project", () => {
+  let project: string
+
+  beforeAll(() => {
+    project = mkdtempSync(join(tmpdir(), 'iambus-stranger-'))
+    const write = (name: string, value: unknown): void => writeFileSync(join(project, name), JSON.stringify(value))
+    write('package.json', { name: 'stranger', private: true, type: 'module' })
+    write('tsconfig.json', { compilerOptions, files: ['main.ts'] })
+    writeFileSync(join(project, 'main.ts'), program)
+    run(project, 'npm', 'install', '--offline', tarball)
+  })
+
+  afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+  const node = (version: 'node' | 'node-22', file: string): string =>
+    run(project, join(root, 'node_modules', version, 'bin/node'), file).trim()
+
+  test('runs on Node 24 as it is written', () => {
+    expect(Number(node('node', 'main.ts'))).toBeGreaterThan(0)
+  })
+
+  test('compiles under strict, libraries checked too, and runs on Node 22.16', () => {
+    run(project, join(root, 'node_modules/.bin/tsc'))
+    expect(Number(node('node-22', 'out/main.js'))).toBeGreaterThan(0)
+  })
+})
