@@ -5,7 +5,7 @@ import type { Told } from '../messages.ts'
 export function mapAndLoop(handlers: readonly Listener[]): (message: Told) => void {
   const map = new Map<unknown, readonly Listener[]>([['told', handlers]])
   return (message) => {
-    for (const handler of map.get('told') ?? []) void handler(message)
+    for (const handler of map.get('told') ?? []) handler(message)
   }
 }
 
@@ -29,5 +29,5 @@ type Around<M, R> = (message: M, next: () => R) => R
 
 /** Functions around a function, the first outermost: what a bus calls middleware. */
 export function composed<M, R>(inner: (message: M) => R, around: readonly Around<M, R>[]): (message: M) => R {
-  return around.reduceRight((next, outer) => (message) => outer(message, () => next(message)), inner)
+  return around.reduceRight<(message: M) => R>((next, outer) => (message) => outer(message, () => next(message)), inner)
 }

@@ -1,6 +1,5 @@
 // Handlers are registered on the buses as CqrsModule does it at the start of an application; there is no application,
 // since none of it is in the way of a message.
-import 'reflect-metadata'
 import type { ModuleRef } from '@nestjs/core'
 import { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js'
 import {
@@ -49,7 +48,7 @@ export function eventBus(handlers: readonly Listener[]): (message: Told) => void
   const bus = new EventBus(new CommandBus(noModule), noModule, new UnhandledExceptionBus())
   for (const handle of handlers) {
     class ToldHandler {
-      handle(message: Told): void | Promise<void> {
+      handle(message: Told): unknown {
         return handle(message)
       }
     }

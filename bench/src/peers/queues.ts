@@ -11,7 +11,8 @@ const nothing = (): void => {}
 export function fastqPerKey(handler: Handler): Push {
   const queueOf = perKey(() =>
     fastq((message: Told, done: fastq.done) => {
-      handler(message).then(() => done(null), done)
+      const end = (): void => done(null)
+      handler(message).then(end, done)
     }, 1),
   )
   return (key, message) => queueOf(key).push(message, nothing)

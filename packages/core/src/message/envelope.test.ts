@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { Envelope, type EnvelopeFields, noHeaders } from './envelope.ts'
 import { nextId } from './id.ts'
 
-class Placed {}
+class Placed {
+  readonly total = 7
+}
 
 const placed = new Placed()
 

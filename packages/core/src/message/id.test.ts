@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type * as Ids from './id.ts'
 import { nextId } from './id.ts'
 
 test('ids are unique', () => {
@@ -18,7 +19,7 @@ test('ids of one thread share their prefix, and count', () => {
 
 test('another copy of the module, as in another thread, has a prefix of its own', async () => {
   const path = './id.ts?another-thread'
-  const other = (await import(path)) as typeof import('./id.ts')
+  const other = (await import(path)) as typeof Ids
   expect(other.nextId().slice(0, 16)).not.toBe(nextId().slice(0, 16))
 })
 

@@ -13,6 +13,15 @@ class Collecting extends AbstractHandler {
   async handle() {}
 }
 
+class Titled {
+  readonly title = 'Emma'
+}
+function* generator() {}
+
+/** A class with something called handle that cannot be called. */
+class Unhandled extends Titled {}
+Object.assign(Unhandled.prototype, { handle: 'found' })
+
 /** A class as it was written before the language had any. */
 function Old(): void {}
 Old.prototype.handle = function handle(_query: object): void {}
@@ -102,7 +111,7 @@ describe('a handler cannot have', () => {
 
 describe('a handler cannot be', () => {
   test.each<[string, unknown, string]>([
-    ['a class without handle', class Lost {}, 'The class Lost has no method'],
+    ['a class without handle', class Lost extends Titled {}, 'The class Lost has no method'],
     [
       'a class with handle as a field',
       class Field {
@@ -112,12 +121,12 @@ describe('a handler cannot be', () => {
     ],
     [
       'a class with a static handle',
-      class Static {
+      class Static extends Titled {
         static handle() {}
       },
       'The class Static has no method',
     ],
-    ['a class with a handle that is no function', Unhandled(), 'The class Unhandled has no method'],
+    ['a class with a handle that is no function', Unhandled, 'The class Unhandled has no method'],
     ['a class of the language', Promise, 'The class Promise has no method'],
   ])('%s: it is shown the method to add', (_, handler, text) => {
     expect(() => handlerShape(handler, undefined)).toThrow(HandlerSignatureError)
@@ -128,20 +137,20 @@ describe('a handler cannot be', () => {
   test.each<[string, unknown, string]>([
     ['a generator', function* found() {}, 'found is a generator'],
     ['an async generator', async function* found() {}, 'found is a generator'],
-    ['a bound generator', function* found() {}.bind(null), 'found is a generator'],
+    ['a bound generator', generator.bind(null), 'generator is a generator'],
     [
       'a class whose handle is a generator',
-      class Found {
+      class Listed {
         *handle() {}
       },
-      'Found.handle is a generator',
+      'Listed.handle is a generator',
     ],
     [
       'a class whose handle is an async generator',
-      class Found {
+      class Listed {
         async *handle() {}
       },
-      'Found.handle is a generator',
+      'Listed.handle is a generator',
     ],
     ['an object whose handle is a generator', { *handle() {} }, '.handle is a generator'],
   ])('%s: calling it would run nothing', (_, handler, text) => {
@@ -194,10 +203,3 @@ describe('collectsEvents', () => {
     ['both, and not as functions', { addEvent: true, dumpEvents: true }],
   ])('is false for what has %s', (_, handler) => expect(collectsEvents(handler)).toBe(false))
 })
-
-/** A class with something called handle on its prototype. */
-function Unhandled(): unknown {
-  class Unhandled {}
-  Object.assign(Unhandled.prototype, { handle: 'found' })
-  return Unhandled
-}

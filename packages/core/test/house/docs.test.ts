@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { root, run } from './run.ts'
+
+const pages = ['README.md', 'docs/learn/guide.md']
+
+interface Snippet {
+  readonly title: string
+  readonly file: string
+  readonly text: string
+  /** Whether Node runs it as it stands; one that it does not says why: ```` ```ts no-run: the reason ````. */
+  readonly runs: boolean
+}
+
+const snippets = pages.flatMap((page) => snippetsOf(page, readFileSync(join(root, page), 'utf8')))
+
+function snippetsOf(page: string, text: string): Snippet[] {
+  return [...text.matchAll(/^```ts( no-run: .+)?\n([\s\S]*?)^```$/gm)].map((match, index) => {
+    const line = text.slice(0, match.index).split('\n').length
+    const file = `${basename(page, '.md').toLowerCase()}-${index + 1}.ts`
+    return { title: `${page}:${line}`, file, text: match[2] ?? '', runs: match[1] === undefined }
+  })
+}
+
+/** Each snippet is a program of its own: some merge into the library's types. */
+describe('the snippets of the documentation, in a project that has installed the package', () => {
+  let project: string
+
+  beforeAll(() => {
+    project = mkdtempSync(join(tmpdir(), 'iambus-docs-'))
+    const write = (name: string, value: unknown): void => writeFileSync(join(project, name), JSON.stringify(value))
+    write('package.json', { name: 'reader', private: true, type: 'module' })
+    run(project, 'npm', 'install', '--offline', inject('tarball'))
+    mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
+    symlinkSync(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
+    symlinkSync(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'))
+    const compilerOptions = { strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable'] }
+    for (const { file, text } of snippets) {
+      writeFileSync(join(project, file), text)
+      write(`${file}.json`, { compilerOptions: { ...compilerOptions, noEmit: true, types: ['node'] }, files: [file] })
+    }
+  })
+
+  afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+  test('there are some on each page', () => {
+    for (const page of pages) expect(snippets.some(({ title }) => title.startsWith(page))).toBe(true)
+  })
+
+  test.each(snippets)('$title compiles', ({ file }) => {
+    run(project, join(root, 'node_modules/.bin/tsc'), '-p', `${file}.json`)
+  })
+
+  test.each(snippets.filter(({ runs }) => runs))('$title runs on Node 24 as it stands', ({ file }) => {
+    run(project, join(root, 'node_modules/node/bin/node'), file)
+  })
+
+  test('what the first one prints is what its text says', () => {
+    const [first] = snippets
+    const printed = run(project, join(root, 'node_modules/node/bin/node'), first?.file ?? '')
+    expect(printed).toBe("Emma is there, by Jane Austen\n[ { title: 'Emma', year: 1815 } ]\n")
+  })
+
+  test('a name that was not merged into StringEvents does not compile', () => {
+    const merged = snippets.find(({ text }) => text.includes('interface StringEvents'))
+    writeFileSync(
+      join(project, merged?.file ?? ''),
+      merged?.text.replace("publish('on startup'", "publish('on-startup'") ?? '',
+    )
+    expect(() => run(project, join(root, 'node_modules/.bin/tsc'), '-p', `${merged?.file}.json`)).toThrow('on-startup')
+  })
+})

@@ -1,0 +1,23 @@
+// A program that is ended from outside while a handler runs. Its argument says how it deals with that.
+import { setTimeout as delay } from 'node:timers/promises'
+import { Dispatcher, singleton } from '../../src/index.ts'
+
+const how = process.argv[2]
+const dp = new Dispatcher({ shutdownSignals: how === 'no signals' ? [] : ['SIGTERM', 'SIGINT'] })
+const inject = { file: singleton('file', () => 'file', { close: () => console.log('closed') }) }
+if (how === 'own listener') process.on('SIGTERM', () => console.log('own listener'))
+
+dp.events.bind(
+  'work',
+  async (_event, { context, file }) => {
+    console.log(`started ${context.id} with the ${file}`)
+    while (!context.stopping || how === 'never ends') await delay(5)
+    console.log(`ended ${context.id}`)
+  },
+  { inject, name: 'worker' },
+)
+await dp.start()
+await dp.publish('work', { id: 'first', key: 'k' })
+await dp.publish('work', { id: 'second', key: 'k' })
+if (how === 'no signals') process.exit(3)
+console.log('ready')

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+/** Runs the program beside this file, and tells it when it says that it is ready. */
+async function run(how: string, whenReady: (kill: (signal: NodeJS.Signals) => void) => void = () => {}) {
+  const program = join(import.meta.dirname, 'program.ts')
+  const child = spawn(process.execPath, ['--experimental-strip-types', '--no-warnings', program, how])
+  let [stdout, stderr] = ['', '']
+  let told = false
+  child.stdout.on('data', (text) => {
+    stdout += text
+    if (told || !stdout.includes('ready')) return
+    told = true
+    whenReady((signal) => child.kill(signal))
+  })
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  const [code, signal] = await once(child, 'close')
+  return { code, signal, stdout: stdout.trim().split('\n'), stderr }
+}
+
+describe('a process', () => {
+  test('with shutdownSignals ends what it accepted, closes, and then ends by the signal', async () => {
+    const { signal, stdout, stderr } = await run('', (kill) => kill('SIGTERM'))
+    expect(stdout).toEqual([
+      'started first with the file',
+      'ready',
+      'ended first',
+      'started second with the file',
+      'ended second',
+      'closed',
+    ])
+    expect(signal).toBe('SIGTERM')
+    expect(stderr).toBe('')
+  })
+
+  test('with a listener of its own for the signal is left to it after the stop', async () => {
+    const { code, signal, stdout } = await run('own listener', (kill) => kill('SIGTERM'))
+    expect(stdout).toContain('own listener')
+    expect(stdout.at(-1)).toBe('closed')
+    expect([code, signal]).toEqual([0, null])
+  })
+
+  test('that does not end after a first signal ends at the second', async () => {
+    const { signal, stdout } = await run('never ends', (kill) => {
+      kill('SIGINT')
+      setTimeout(kill, 100, 'SIGINT')
+    })
+    expect(signal).toBe('SIGINT')
+    expect(stdout.at(-1)).toBe('ready')
+  })
+
+  test('that exits without a stop reports each delivery that it held', async () => {
+    const { code, stderr } = await run('no signals')
+    expect(code).toBe(3)
+    expect(stderr.trim().split('\n')).toEqual([
+      "[iambus] The process exited: 'work' (id first) was still running for events/worker.",
+      "[iambus] The process exited: 'work' (id second) was still waiting for events/worker.",
+    ])
+  })
+})
