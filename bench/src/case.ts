@@ -1,16 +1,25 @@
+/** What every message has: its number. */
+export interface Numbered {
+  readonly n: number
+}
+
 /** What the handlers of a case have seen since the last reset: proof that they ran, each time, with the right message. */
 export class Tally {
   count = 0
   sum = 0
+  /** Kept, so that no compiler can do without the message. */
+  last: Numbered | undefined
 
-  add(n: number): void {
+  add(message: Numbered): void {
     this.count += 1
-    this.sum += n
+    this.sum += message.n
+    this.last = message
   }
 
   reset(): void {
     this.count = 0
     this.sum = 0
+    this.last = undefined
   }
 }
 

@@ -1,9 +1,9 @@
 // The process of one measurement: prints `{"value": <nanoseconds or bytes>}`. By hand, for a profile:
-//   node --expose-gc --cpu-prof src/child.ts --group 1-request --name 'iambus request' --batch-ms 500
+//   node --cpu-prof src/child.ts --group 1-request --name 'iambus request' --timed-ms 5000
 import { parseArgs } from 'node:util'
 import { Tally } from './case.ts'
 import { findCase, loadGroup } from './groups.ts'
-import { bytesPerCall, nsPerCall, nsPerCallOf, type Pace } from './measure.ts'
+import { bytesPerCall, nsPerCall, type Pace } from './measure.ts'
 
 const { values } = parseArgs({
   options: {
@@ -13,13 +13,13 @@ const { values } = parseArgs({
     bytes: { type: 'boolean', default: false },
     'warm-up-ms': { type: 'string', default: '150' },
     'batch-ms': { type: 'string', default: '40' },
-    batches: { type: 'string', default: '5' },
+    'timed-ms': { type: 'string', default: '200' },
   },
 })
 const pace: Pace = {
   warmUpMs: Number(values['warm-up-ms']),
   batchMs: Number(values['batch-ms']),
-  batches: Number(values.batches),
+  timedMs: Number(values['timed-ms']),
 }
 const allocationBatch = 10_000
 
@@ -29,9 +29,7 @@ const tally = new Tally()
 const subject = { run: await setup(tally), tally, handlers }
 
 const value = values.bytes
-  ? await bytesPerCall(subject, group.batch ?? allocationBatch, pace)
-  : group.batch === undefined
-    ? await nsPerCall(subject, pace)
-    : await nsPerCallOf(subject, group.batch, pace)
+  ? await bytesPerCall(subject, pace, group.batch ?? allocationBatch)
+  : await nsPerCall(subject, pace, group.batch)
 console.log(JSON.stringify({ value }))
 process.exit()

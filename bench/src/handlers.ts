@@ -7,10 +7,10 @@ export type Listener = (message: Told) => unknown
 /** That many distinct functions that add to the tally: at once, or after an `await`. */
 export function listeners(tally: Tally, count: number, kind: 'sync' | 'async' = 'sync'): Listener[] {
   return Array.from({ length: count }, (): Listener => {
-    if (kind === 'sync') return (message) => tally.add(message.n)
+    if (kind === 'sync') return (message) => tally.add(message)
     return async (message) => {
       await Promise.resolve()
-      tally.add(message.n)
+      tally.add(message)
     }
   })
 }

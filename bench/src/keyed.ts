@@ -30,7 +30,7 @@ export function keyedCases(names: readonly (keyof typeof keyedPeers)[]): Case[] 
       variant: keyCount === 1 ? '1 key' : `${keyCount.toLocaleString('en')} keys`,
       setup: async (tally) => {
         const keys = Array.from({ length: keyCount }, (_, index) => `key-${index}`)
-        return pushing(await keyedPeers[name](async (message) => tally.add(message.n)), keys, tally)
+        return pushing(await keyedPeers[name](async (message) => tally.add(message)), keys, tally)
       },
     })),
   )

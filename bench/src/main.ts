@@ -15,13 +15,13 @@ const { values } = parseArgs({
     only: { type: 'string' },
   },
 })
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
+const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
 if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds is ${values.rounds}. Pass a whole number from 1 on.`)
 const plan: Plan = {
   rounds,
   allocations: !values.quick,
-  pace: values.quick ? ['--warm-up-ms', '80', '--batches', '3'] : [],
+  pace: values.quick ? ['--warm-up-ms', '80', '--timed-ms', '100'] : [],
 }
 
 const names = groupNames().filter((name) => name.includes(values.only ?? ''))
@@ -34,7 +34,7 @@ for (const name of names) {
 
 const report = `# Benchmarks
 
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; ${rounds} rounds.
+Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; ${rounds === 1 ? '1 round' : `${rounds} rounds`}.
 
 - ${versions()}
 - ${machine()}

@@ -12,42 +12,37 @@ export interface Subject {
 export interface Pace {
   readonly warmUpMs: number
   readonly batchMs: number
-  readonly batches: number
+  /** How long to repeat batches; there is one at least. */
+  readonly timedMs: number
 }
 
-/** The median over the batches of the nanoseconds that one call takes. */
-export async function nsPerCall(subject: Subject, pace: Pace): Promise<number> {
-  const n = (await warmUp(subject, pace.warmUpMs)) * pace.batchMs
-  const batches = Array.from({ length: pace.batches }, () => Math.max(1, Math.round(n)))
-  return timed(subject, batches)
-}
+// Nowhere is garbage collected by force: that drops the hidden classes of which no object lives at the moment, and with
+// them the compiled code that relies on them, so that what follows measures the compiler.
 
-/** The same for a batch of a fixed size, run once. */
-export async function nsPerCallOf(subject: Subject, batch: number, pace: Pace): Promise<number> {
-  await warmUp(subject, pace.warmUpMs, batch / 10)
-  return timed(subject, [batch])
-}
-
-/** What one call allocates on the heap. To be run with a young generation that holds all of it. */
-export async function bytesPerCall(subject: Subject, batch: number, pace: Pace): Promise<number> {
-  await warmUp(subject, pace.warmUpMs, batch)
-  collect()
-  const collections = new GCProfiler()
-  collections.start()
-  const before = process.memoryUsage().heapUsed
-  await counted(subject, batch)
-  const bytes = process.memoryUsage().heapUsed - before
-  if (collections.stop().statistics.length > 0) throw new Error(`Garbage was collected within ${batch} calls.`)
-  return bytes / batch
-}
-
-async function timed(subject: Subject, batches: readonly number[]): Promise<number> {
+/** The nanoseconds that one call takes, as the median over batches of the size given, else of as many as take `batchMs`. */
+export async function nsPerCall(subject: Subject, pace: Pace, batch?: number): Promise<number> {
+  const callsPerMs = await warmUp(subject, pace.warmUpMs, batch)
+  const n = batch ?? Math.max(1, Math.round(callsPerMs * pace.batchMs))
   const times: number[] = []
-  for (const n of batches) {
-    collect()
+  const end = performance.now() + pace.timedMs
+  do {
     times.push((await counted(subject, n)) / n)
-  }
+  } while (performance.now() < end)
   return median(times)
+}
+
+/** What one call allocates on the heap. To be run with a young generation that holds a batch. */
+export async function bytesPerCall(subject: Subject, pace: Pace, batch: number): Promise<number> {
+  await warmUp(subject, pace.warmUpMs, batch)
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const collections = new GCProfiler()
+    collections.start()
+    const before = process.memoryUsage().heapUsed
+    await counted(subject, batch)
+    const bytes = process.memoryUsage().heapUsed - before
+    if (collections.stop().statistics.length === 0) return bytes / batch
+  }
+  throw new Error(`Garbage is collected within ${batch} calls: allocations cannot be counted.`)
 }
 
 /** Runs ever larger batches, up to `limit`. Gives the calls per millisecond of the last one. */
@@ -73,9 +68,4 @@ async function counted({ run, tally, handlers }: Subject, n: number): Promise<nu
     throw new Error(`${n} calls to ${handlers} handlers: they ran ${tally.count} times, with a sum of ${tally.sum}.`)
   }
   return ns
-}
-
-function collect(): void {
-  if (globalThis.gc === undefined) throw new Error('Run it with --expose-gc.')
-  globalThis.gc()
 }

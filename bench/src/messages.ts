@@ -1,5 +1,7 @@
+import type { Numbered } from './case.ts'
+
 /** What every peer is asked: a plain class, with no mark of anyone's. */
-export class Ask {
+export class Ask implements Numbered {
   readonly n: number
 
   constructor(n: number) {
@@ -8,7 +10,7 @@ export class Ask {
 }
 
 /** What every peer is told. */
-export class Told {
+export class Told implements Numbered {
   readonly n: number
 
   constructor(n: number) {

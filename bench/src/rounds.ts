@@ -60,7 +60,7 @@ function measure(
 ): number {
   const script = join(import.meta.dirname, 'child.ts')
   const which = ['--group', group, '--name', name, ...(variant === undefined ? [] : ['--variant', variant])]
-  const { status, stdout } = spawnSync(process.execPath, ['--expose-gc', ...flags, script, ...which, ...options], {
+  const { status, stdout } = spawnSync(process.execPath, [...flags, script, ...which, ...options], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })

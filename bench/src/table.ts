@@ -1,4 +1,4 @@
-import type { Case, Group } from './case.ts'
+import type { Group } from './case.ts'
 import { median, type Ratio, ratioOf } from './ratios.ts'
 import { type Measured, type Results, variantsOf } from './rounds.ts'
 
@@ -7,8 +7,10 @@ export function tableOf(group: Group, results: Results): string {
   const variants = variantsOf(group)
   const names = [...new Set(group.cases.map(({ name }) => name))]
   const withBytes = [...results.values()].some(({ bytes }) => bytes !== undefined)
-  const measured = (name: string, variant: string | undefined): Measured | undefined =>
-    results.get(group.cases.find((one) => one.name === name && one.variant === variant) as Case)
+  const measured = (name: string, variant: string | undefined): Measured | undefined => {
+    const found = group.cases.find((one) => one.name === name && one.variant === variant)
+    return found && results.get(found)
+  }
 
   const heads = variants.flatMap((variant) => [variant ?? 'speed', ...(withBytes ? ['B'] : [])])
   const rows = names.map((name) => [
@@ -39,7 +41,7 @@ export function tableOf(group: Group, results: Results): string {
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 
 function shownRatio({ median: middle, min, max }: Ratio): string {
-  if (min === 1 && max === 1) return '1'
+  if (min === max) return min === 1 ? '1' : short(middle)
   return `${short(middle)} (${short(min)}..${short(max)})`
 }
 

@@ -1,15 +1,15 @@
 import { module, singleton } from '@iambus/core'
-import { BookCreated, CreateBook } from './messages.ts'
+import { type Book, BookCreated, CatalogQuery, CreateBook } from './messages.ts'
 import { Shelves } from './shelves.ts'
 
 /** Opened once, by `dp.start()`, and closed by `dp.stop()`. */
-const shelves = singleton('shelves', Shelves.open, { close: (opened) => opened.close() })
+const shelves = singleton('shelves', () => Shelves.open(), { close: (opened) => opened.close() })
 
 /**
  * A handler as a class: its constructor gets what `inject` names.
  *
- * It reads a shelf, adds the book and writes the shelf. Two of them at once at the same shelf, and a book would be lost.
- * The key of the command prevents that: one author's commands come one at a time, those of others side by side.
+ * It reads an author's shelf, adds the book and writes the shelf. Two at once at the same shelf would lose a book. The
+ * key of the command prevents that: commands of one author come one at a time, those of others side by side.
  */
 class CreateBookHandler {
   readonly #shelves: Shelves
@@ -27,7 +27,13 @@ class CreateBookHandler {
   }
 }
 
-/** Keeps the books. Each that it takes is told to whoever is interested: `responseEvent` publishes what is returned. */
+/** A handler as a function: what `inject` names is in its second argument. */
+function allBooks(_query: CatalogQuery, deps: { shelves: Shelves }): Promise<readonly Book[]> {
+  return deps.shelves.all()
+}
+
+/** Keeps the books. `responseEvent` publishes what the handler returns: whoever is interested hears of a new book. */
 export const catalog = module('catalog', (m) => {
   m.commands.bind(CreateBook, CreateBookHandler, { inject: { shelves }, responseEvent: BookCreated })
+  m.queries.bind(CatalogQuery, allBooks, { inject: { shelves } })
 })

@@ -1,22 +1,38 @@
 import type { Middleware } from '@iambus/core'
 
-/** How long the attempts of each handler took, in milliseconds. */
-export class HandlerTimes {
-  readonly #timesMs = new Map<string, number[]>()
+export interface HandlerTime {
+  readonly handler: string
+  readonly calls: number
+  readonly totalMs: number
+  readonly longestMs: number
+}
 
-  /** For `dp.use`: goes around each attempt, whatever becomes of it. */
+/** How long each handler took. */
+export class HandlerTimes {
+  readonly #times = new Map<string, HandlerTime>()
+
+  /** For `dp.use`: goes around each attempt of each handler, whether it succeeds or fails. */
   readonly measure: Middleware = async (_message, { context, next }) => {
     const startMs = performance.now()
     try {
       return await next()
     } finally {
-      const timesMs = this.#timesMs.get(context.handler) ?? []
-      this.#timesMs.set(context.handler, [...timesMs, performance.now() - startMs])
+      this.#add(context.handler, performance.now() - startMs)
     }
   }
 
-  /** By the name of the handler. */
-  get all(): { readonly handler: string; readonly timesMs: readonly number[] }[] {
-    return [...this.#timesMs].map(([handler, timesMs]) => ({ handler, timesMs })).sort((a, b) => (a.handler < b.handler ? -1 : 1))
+  /** Sorted by the name of the handler. */
+  get all(): HandlerTime[] {
+    return [...this.#times.values()].sort((a, b) => a.handler.localeCompare(b.handler, 'en'))
+  }
+
+  #add(handler: string, timeMs: number): void {
+    const { calls, totalMs, longestMs } = this.#times.get(handler) ?? { calls: 0, totalMs: 0, longestMs: 0 }
+    this.#times.set(handler, {
+      handler,
+      calls: calls + 1,
+      totalMs: totalMs + timeMs,
+      longestMs: Math.max(longestMs, timeMs),
+    })
   }
 }

@@ -10,20 +10,20 @@ export interface RejectedRow {
 
 const rowsPerProgressLine = 50
 
-/** Sends each row of a CSV file to the catalog. Resolves when all modules have dealt with all books. */
+/** Brings the rows of a CSV file to the catalog. Resolves to the bad ones when every module has dealt with the good ones. */
 export async function importBooks(dp: Dispatcher, path: string): Promise<RejectedRow[]> {
   const lines = (await readFile(path, 'utf8')).trimEnd().split(/\r?\n/)
   const rows = lines.map((text, index) => ({ text, line: index + 1 })).slice(1)
   const rejected: RejectedRow[] = []
   let done = 0
 
-  // All commands are on their way before the first one is answered. What order they need, their keys keep.
-  const created = await Promise.all(
+  // All commands are on their way before the first is answered: the key keeps the order, where there is one to keep.
+  const books = await Promise.all(
     rows.map(async ({ text, line }) => {
       try {
         const book = readBook(text)
-        await dp.request(new CreateBook(book), { key: book.author })
-        return book
+        const created = await dp.request(new CreateBook(book), { key: book.author })
+        return created.book
       } catch (error) {
         rejected.push({ line, reason: (error as Error).message })
         return undefined
@@ -36,14 +36,14 @@ export async function importBooks(dp: Dispatcher, path: string): Promise<Rejecte
 
   await announceAuthors(
     dp,
-    created.filter((book) => book !== undefined),
+    books.filter((book) => book !== undefined),
   )
   return rejected.sort((a, b) => a.line - b.line)
 }
 
 /**
- * The catalog has answered, but search and statistics may still be reading. Behind the books of an author, in the same
- * lane, comes an event that is waited for: when its handlers are done with it, they are done with the books.
+ * The catalog has answered, but search and statistics may not have heard of every book yet. A key is an order: this event
+ * comes to them behind the books of its author, and it is waited for.
  */
 async function announceAuthors(dp: Dispatcher, created: readonly Book[]): Promise<void> {
   const authors = [...Map.groupBy(created, ({ author }) => author)]

@@ -7,10 +7,10 @@ import { search } from './search.ts'
 import { statistics } from './statistics.ts'
 import { summary } from './summary.ts'
 
-const times = new HandlerTimes()
+// Stopped at the end of this file, or by Ctrl-C: what was accepted is handled, then what was opened is closed.
+await using dp = new Dispatcher({ shutdownSignals: ['SIGINT', 'SIGTERM'] })
 
-// Stopped where this file ends: whatever was accepted is handled, and what was opened is closed.
-await using dp = new Dispatcher()
+const times = new HandlerTimes()
 dp.use(times.measure)
 dp.mount(catalog)
 dp.mount(search)
@@ -19,7 +19,7 @@ dp.mount(statistics)
 await dp.start()
 await dp.publish('on startup', { waitForResponse: true })
 
-console.log('The catalog imports books.csv:')
+console.log('Importing books.csv:')
 const rejected = await importBooks(dp, join(import.meta.dirname, 'books.csv'))
 
-console.log(await summary(dp, { times, rejected }))
+console.log(`\n${await summary(dp, { times, rejected })}`)

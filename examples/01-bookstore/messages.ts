@@ -9,9 +9,9 @@ export interface Book {
 /** What statistics knows of an author. */
 export interface AuthorStatistics {
   readonly author: string
-  /** The years of the books, in the order in which statistics heard of them. */
-  readonly years: readonly number[]
-  /** Whether that was the order of the file. */
+  /** In the order in which statistics heard of them. */
+  readonly books: readonly Book[]
+  /** Whether that is the order of the file. */
   readonly inOrder: boolean
 }
 
@@ -23,6 +23,9 @@ export class BookCreated extends defineEvent<{ book: Book }>('catalog.book-creat
 
 /** The import has come to the last book of an author. Of the same key, it arrives behind all of them. */
 export class AuthorImported extends defineEvent<{ author: string; books: readonly Book[] }>('import.author-imported') {}
+
+/** What stands on the catalog's shelves? */
+export class CatalogQuery extends defineQuery<void, readonly Book[]>('catalog.catalog-query') {}
 
 /** Which books have this word in their title, or as a name of their author? The oldest come first. */
 export class BookQuery extends defineQuery<{ word: string }, readonly Book[]>('search.book-query') {}

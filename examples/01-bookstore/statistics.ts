@@ -1,31 +1,35 @@
 import { module } from '@iambus/core'
-import { AuthorImported, type AuthorStatistics, BookCreated, StatisticsQuery } from './messages.ts'
+import { AuthorImported, type AuthorStatistics, type Book, BookCreated, StatisticsQuery } from './messages.ts'
 
-type Authors = Map<string, AuthorStatistics>
+interface Deps {
+  readonly authors: Map<string, AuthorStatistics>
+}
 
-/** Counts a book; and behind an author's last one, checks that they came in the order of the file. */
-function countBook(event: BookCreated | AuthorImported, { authors }: { authors: Authors }): void {
+/** Counts a book; and behind the last one of an author, checks that they came in the order of the file. */
+function countBook(event: BookCreated | AuthorImported, { authors }: Deps): void {
   if (event instanceof BookCreated) {
-    const { author, year } = event.book
-    const years = authors.get(author)?.years ?? []
-    authors.set(author, { author, years: [...years, year], inOrder: false })
+    const { author } = event.book
+    const books = authors.get(author)?.books ?? []
+    authors.set(author, { author, books: [...books, event.book], inOrder: false })
   } else {
     const { author } = event
-    const years = authors.get(author)?.years ?? []
-    const expected = event.books.map(({ year }) => year)
-    authors.set(author, { author, years, inOrder: String(years) === String(expected) })
+    const books = authors.get(author)?.books ?? []
+    authors.set(author, { author, books, inOrder: titles(books) === titles(event.books) })
   }
 }
 
-function rankAuthors(_: StatisticsQuery, { authors }: { authors: Authors }): AuthorStatistics[] {
-  return [...authors.values()].sort(
-    (a, b) => b.years.length - a.years.length || a.author.localeCompare(b.author, 'en'),
-  )
+function titles(books: readonly Book[]): string {
+  return books.map(({ title }) => title).join('\n')
 }
 
-/** Counts books. Like search it has heard of them by events, and knows nothing of the other two modules. */
+function rankAuthors(_query: StatisticsQuery, { authors }: Deps): AuthorStatistics[] {
+  const byName = [...authors.values()].sort((a, b) => a.author.localeCompare(b.author, 'en'))
+  return byName.sort((a, b) => b.books.length - a.books.length)
+}
+
+/** Counts books. Like search, it has heard of them from events and knows no other module. */
 export const statistics = module('statistics', (m) => {
-  const authors: Authors = new Map()
+  const authors: Deps['authors'] = new Map()
   m.events.bind([BookCreated, AuthorImported], countBook, { inject: { authors } })
   m.queries.bind(StatisticsQuery, rankAuthors, { inject: { authors } })
 })

@@ -19,7 +19,7 @@ export class WordIndex {
     }
   }
 
-  /** The oldest first; those of one year by title. Only authors have their books in a fixed order, the index has not. */
+  /** The oldest first, and those of one year by title: books of different authors have come in no fixed order. */
   find(word: string): Book[] {
     const books = [...(this.#books.get(word.toLowerCase()) ?? [])]
     return books.sort((a, b) => a.year - b.year || a.title.localeCompare(b.title, 'en'))

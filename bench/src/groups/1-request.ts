@@ -1,18 +1,18 @@
 import { type Dispatcher, defineQuery } from '@iambus/core'
-import { type Group, type Run, sumTo, type Tally } from '../case.ts'
+import { type Group, type Numbered, type Run, sumTo, type Tally } from '../case.ts'
 import { Ask } from '../messages.ts'
 import { composed, PromiseChains } from '../peers/by-hand.ts'
 import { started } from '../peers/iambus.ts'
 
 class DefinedAsk extends defineQuery<{ n: number }, number>('bench.ask') {}
 
-type Answer = (message: { readonly n: number }) => Promise<number>
+type Answer = (message: Numbered) => Promise<number>
 
 const answering =
   (tally: Tally): Answer =>
-  async ({ n }) => {
-    tally.add(n)
-    return n
+  async (message) => {
+    tally.add(message)
+    return message.n
   }
 
 /** Asks one after the other, each time awaiting the answer. */

@@ -8,5 +8,5 @@ export default {
   unit: 'message',
   batch: 1_000_000,
   allocations: false,
-  cases: keyedCases(['by hand: a promise chain per key', 'iambus `publish` with `key`']),
+  cases: keyedCases(['by hand: a promise chain per key', 'iambus `publish` with `key`', 'fastq per key']),
 } satisfies Group as Group

@@ -25,8 +25,9 @@ import type { Binding } from './routing/binding.ts'
 import { HandlerMap } from './routing/handler-map.ts'
 import { aroundOutgoing, type Middleware, type OutgoingMiddleware } from './routing/middleware.ts'
 import { Mounted } from './routing/module.ts'
+import { responseCycles } from './routing/response-cycles.ts'
 import { EventRouter, RequestRouter, type Router } from './routing/router.ts'
-import { openSingletons, responseCycles, wiringProblems } from './routing/wiring.ts'
+import { openSingletons, wiringProblems } from './routing/wiring.ts'
 
 type Waiting = { readonly waitForResponse: true }
 type NotWaiting = { readonly waitForResponse?: false | undefined }
@@ -75,8 +76,9 @@ export class Dispatcher {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#observer = new Observer(options.logger ?? consoleLogger)
-    checkCount('maxDepth', options.maxDepth ?? DEFAULTS.maxDepth)
-    this.#seenIds = new SeenIds(checkDurationMs('dedupeMs', options.dedupeMs ?? DEFAULTS.dedupeMs))
+    const { maxDepth = DEFAULTS.maxDepth, dedupeMs = DEFAULTS.dedupeMs } = options
+    checkCount('maxDepth', maxDepth)
+    this.#seenIds = new SeenIds(checkDurationMs('dedupeMs', dedupeMs))
   }
 
   /** Where events are bound: any number of handlers each. Made on first use. */

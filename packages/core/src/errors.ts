@@ -162,8 +162,18 @@ function isErrorOfAnotherRealm(thrown: unknown): thrown is Error {
 
 /** A value as an error message shows it: short, on one line, and never throwing. */
 export function shown(value: unknown): string {
+  try {
+    return described(value)
+  } catch {
+    return 'a value that cannot be shown'
+  }
+}
+
+function described(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
-  if (typeof value === 'function') return value.name === '' ? 'an anonymous function' : `the function ${value.name}`
+  if (typeof value === 'function') {
+    return typeof value.name === 'string' && value.name !== '' ? `the function ${value.name}` : 'an anonymous function'
+  }
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value !== 'object' || value === null) return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`

@@ -41,13 +41,16 @@ export interface StopOptions {
   readonly deadlineMs?: number | undefined
 }
 
-/** @throws {InvalidOption} for a key, id, correlation id or headers that cannot be. */
-export function checkMessageOptions(options: MessageOptions): void {
-  const { id, key, headers, correlationId } = options
+/** @throws {InvalidOption} for a key, id, correlation id, headers or signal that cannot be. */
+export function checkMessageOptions(options: PublishOptions): void {
+  const { id, key, headers, correlationId, signal } = options
   if (id !== undefined) checkText('id', id)
   if (key !== undefined && key !== null) checkText('key', key)
   if (correlationId !== undefined) checkText('correlationId', correlationId)
   if (headers !== undefined) checkHeaders(headers)
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new InvalidOption(`The signal is ${shown(signal)}. Pass an AbortSignal, such as controller.signal.`)
+  }
 }
 
 /** @throws {InvalidOption} for a duration that is no number of milliseconds a timer can wait for. */
@@ -71,7 +74,10 @@ export function checkCount(name: string, value: unknown): number {
 }
 
 /** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */
-export function checkNames(where: string, given: object, known: readonly string[]): void {
+export function checkNames(where: string, given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
+  }
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
       throw new InvalidOption(`${where} has no option '${name}'. It has: ${known.join(', ')}.`)

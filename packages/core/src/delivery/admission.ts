@@ -2,12 +2,13 @@ import { Delivery, type Dispatch, type Outlet, type Waiter } from '../engine/del
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
-import { Aborted, asError, HandlerDoesNotExist, MaxDepthExceeded, WrongKind } from '../errors.ts'
+import { Aborted, HandlerDoesNotExist, MaxDepthExceeded, shown, WrongKind } from '../errors.ts'
 import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
 import { checkMessageOptions, type MessageOptions, type PublishOptions, type RequestOptions } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
+import { routerName } from '../routing/binding.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import type { SeenIds } from './seen-ids.ts'
@@ -49,25 +50,22 @@ export class Admission implements Outlet {
   /** @throws {InvalidMessage} */
   kindOf(message: unknown): Kind {
     const { type, kind } = this.#parts.map.routeOf(message)
-    if (kind === undefined) throw noHandler(type)
+    if (kind === undefined) throw noHandler(type, kind)
     return kind
   }
 
   /** Publishes or sends. @throws whatever refuses the message. */
   tell(verb: 'publish' | 'send', message: unknown, options: PublishOptions): void {
-    refuseAborted(options.signal, verb)
     this.release([this.#dispatch(verb, message, options)])
   }
 
   /** Has a command or query handled, without waiting for the answer. @throws whatever refuses the message. */
   tellAny(message: unknown, options: PublishOptions): void {
-    refuseAborted(options.signal, 'handle')
     this.release([this.#dispatch('request', message, options)])
   }
 
   /** Publishes, and waits for what becomes of the event at each handler. */
   publishAndWait(message: unknown, options: PublishOptions): Promise<Outcome[]> {
-    refuseAborted(options.signal, 'publish')
     const dispatch = this.#dispatch('publish', message, options)
     const names = dispatch.route.handlers.map(({ name }) => name)
     if (this.#isDuplicate(dispatch)) return Promise.resolve(names.map((handler) => ({ handler, status: 'skipped' })))
@@ -94,7 +92,6 @@ export class Admission implements Outlet {
     const { signal } = options
     try {
       by?.checkActive()
-      refuseAborted(signal, 'request')
       const dispatch = this.#dispatch('request', message, options, by)
       const { promise, resolve, reject } = Promise.withResolvers<unknown>()
       const delivery = this.#deliver(dispatch, () => ({ ownsFailure: true, done: resolve, failed: reject }))
@@ -116,9 +113,10 @@ export class Admission implements Outlet {
   }
 
   /** Checks the message and makes its envelope. Nothing has happened yet when it throws. */
-  #dispatch(verb: Verb, message: unknown, options: MessageOptions, by?: Delivery): Dispatch {
+  #dispatch(verb: Verb, message: unknown, options: PublishOptions, by?: Delivery): Dispatch {
     const route = this.#parts.map.routeOf(message)
     checkMessageOptions(options)
+    if (options.signal?.aborted) throw aborted(verb, options.signal)
     checkVerb(verb, route)
     const cause = by?.envelope
     const inheritedKey = verb === 'request' ? undefined : cause?.key
@@ -194,11 +192,12 @@ function checkVerb(verb: Verb, { type, kind, handlers }: Route<Handler>): void {
   if (kind !== undefined && !kindsOf[verb].includes(kind)) {
     throw new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
   }
-  if (verb !== 'publish' && handlers.length === 0) throw noHandler(type)
+  if (verb !== 'publish' && handlers.length === 0) throw noHandler(type, kind)
 }
 
-function noHandler(type: string): HandlerDoesNotExist {
-  const remedy = `Bind one before start(), as in dp.commands.bind(${type}, handler), and check that its module is mounted.`
+function noHandler(type: string, kind: Kind | undefined): HandlerDoesNotExist {
+  const where = kind === undefined ? 'dp.commands.bind or dp.queries.bind' : `dp.${routerName[kind]}.bind`
+  const remedy = `Bind one before start(), with ${where}, and check that its module is mounted.`
   return new HandlerDoesNotExist(`No handler is bound to '${type}'. ${remedy}`)
 }
 
@@ -207,12 +206,8 @@ function headersOf(options: MessageOptions, cause: Envelope | undefined): Envelo
   return options.headers === undefined ? inherited : Object.freeze({ ...inherited, ...options.headers })
 }
 
-function refuseAborted(signal: AbortSignal | undefined, verb: string): void {
-  if (signal?.aborted) throw aborted(verb, signal)
-}
-
 function aborted(verb: string, signal: AbortSignal): Aborted {
-  const why = asError(signal.reason).message
+  const why = signal.reason instanceof Error ? signal.reason.message : shown(signal.reason)
   return new Aborted(`The signal given to ${verb}() was aborted: ${why}`, { cause: signal.reason })
 }
 

@@ -40,6 +40,21 @@ describe('what a handler causes', () => {
     expect(events()).toEqual([new Indexed({ n: 1 }), new Indexed({ n: 2 }), new Created({ n: 3 }), 'done'])
   })
 
+  test('has its places before a request resolves: what is published then, with its key, comes after it', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    const order: unknown[] = []
+    dp.commands.bind(Create, (command) => new Created(command), { responseEvent: Created })
+    dp.events.bind([Created, 'done'], async (event) => {
+      await nextTurn()
+      order.push(event)
+    })
+    await dp.start()
+    await dp.request(new Create({ n: 1 }), { key: 'k' })
+    await dp.publish('done', { key: 'k' })
+    await dp.stop()
+    expect(order).toEqual([new Created({ n: 1 }), 'done'])
+  })
+
   test('is nothing if it fails', async () => {
     const { dp, events } = watched()
     dp.commands.bind(Create, async (_command, { context }) => {

@@ -63,7 +63,7 @@ function withType<M extends object, P>(type: string, made: new (payload?: object
       `${shown(type)} is no name for a message type. Give it one, such as 'library.book-created'.`,
     )
   }
-  Object.defineProperty(made, 'type', { value: type, enumerable: true })
+  Object.defineProperty(made, 'type', { value: type, enumerable: true, writable: true })
   // The fields of P exist once `fill` has run: the class itself cannot say so.
   return made as unknown as DefinedClass<M, P>
 }
@@ -73,9 +73,10 @@ function fill(message: object, type: string, payload: object | undefined): void 
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new InvalidMessage(`The payload of '${type}' is ${shown(payload)}. Pass an object with its fields.`)
   }
-  // Assigning a key of this name would change what the message is an instance of.
-  if (Object.hasOwn(payload, '__proto__')) {
-    throw new InvalidMessage(`The payload of '${type}' has a field '__proto__'. Remove it.`)
+  // Assigning these would change what the message is an instance of, or its kind.
+  for (const name of ['__proto__', '~kind']) {
+    if (!Object.hasOwn(payload, name)) continue
+    throw new InvalidMessage(`The payload of '${type}' has a field '${name}'. Remove it.`)
   }
   Object.assign(message, payload)
 }

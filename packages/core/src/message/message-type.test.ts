@@ -63,7 +63,9 @@ describe('messageTypeOf', () => {
 
   test('refuses a class in the place of an instance, and says how to make one', () => {
     expect(() => messageTypeOf(Placed)).toThrow(InvalidMessage)
-    expect(() => messageTypeOf(Placed)).toThrow(/the function Placed is no message.*Create an instance: new Placed\(/)
+    expect(() => messageTypeOf(Placed)).toThrow(
+      /the (class|function) Placed is no message.*Create an instance: new Placed\(/,
+    )
   })
 
   test.each([

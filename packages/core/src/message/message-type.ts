@@ -23,10 +23,11 @@ export function messageTypeOf(message: unknown): MessageType {
   if (typeof message === 'string' && message !== '') return message
   if (typeof message !== 'object' || message === null) throw invalid(message)
   const prototype: unknown = Object.getPrototypeOf(message)
-  if (prototype === null || prototype === Object.prototype || Array.isArray(message)) throw invalid(message)
-  if ('then' in message && typeof message.then === 'function') throw invalid(message)
+  if (prototype === null || Array.isArray(message) || isPromise(message)) throw invalid(message)
   const { constructor } = prototype as { constructor: unknown }
   if (typeof constructor !== 'function' || constructor.prototype !== prototype) throw invalid(message)
+  // The class of plain objects; each realm has one of its own.
+  if (constructor.name === 'Object' && Object.getPrototypeOf(prototype) === null) throw invalid(message)
   return constructor as MessageClass
 }
 
@@ -53,12 +54,16 @@ export function isMessageType(value: unknown): value is MessageType {
   return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null
 }
 
+function isPromise(message: object): boolean {
+  return 'then' in message && typeof message.then === 'function'
+}
+
 function invalid(message: unknown): InvalidMessage {
   const rule = 'A message is an instance of a class, or a string that is not empty.'
   if (typeof message === 'function') {
     return new InvalidMessage(`${shown(message)} is no message. ${rule} Create an instance: new ${message.name}(...).`)
   }
-  if (typeof message === 'object' && message !== null && 'then' in message) {
+  if (typeof message === 'object' && message !== null && isPromise(message)) {
     return new InvalidMessage(`A promise is no message. ${rule} Await it first.`)
   }
   return new InvalidMessage(`${shown(message)} is no message. ${rule} Define a class with defineEvent('my.event').`)

@@ -31,6 +31,8 @@ export interface Binding {
   readonly inject: Readonly<Record<string, unknown>>
   readonly argname: string | undefined
   readonly responseEvents: readonly MessageClass[]
+  /** Made by the call of `bind`: its stack tells where that was. */
+  readonly boundAt: Error
 }
 
 /** What a user wrote in a call of `bind` or `register`, not yet checked. */
@@ -77,6 +79,7 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
     inject,
     argname,
     responseEvents: checkResponseEvents(responseEvent),
+    boundAt: new Error('bound here'),
   }
 }
 
@@ -106,13 +109,13 @@ function checkInject(inject: unknown, argname: unknown): void {
   if (typeof inject !== 'object' || inject === null) {
     throw new ImproperlyConfigured('INVALID_INJECT', `'inject' is ${shown(inject)}. Pass an object.`)
   }
-  if ('context' in inject || argname === 'context') {
+  if (Object.hasOwn(inject, 'context') || argname === 'context') {
     throw new ImproperlyConfigured(
       'RESERVED_NAME',
       "The name 'context' is reserved: every handler finds its context there. Choose another in 'inject' or 'argname'.",
     )
   }
-  if (argname !== undefined && (typeof argname !== 'string' || argname === '' || argname in inject)) {
+  if (argname !== undefined && (typeof argname !== 'string' || argname === '' || Object.hasOwn(inject, argname))) {
     throw new HandlerSignatureError(
       `argname is ${shown(argname)}. Pass a string that is not empty, and that 'inject' does not name.`,
     )

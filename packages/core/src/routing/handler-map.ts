@@ -38,7 +38,9 @@ export class HandlerMap<H> {
 
   #resolve(type: MessageType): Route<H> {
     const found = this.#routers.flatMap((router) => router.find(type))
-    const kind = markedKind(type) ?? found[0]?.router
+    // A handler of the very class tells the kind, before one of events that has a base of it.
+    const nearest = found.find(({ types }) => types.includes(type)) ?? found[0]
+    const kind = markedKind(type) ?? nearest?.router
     const handlers = found.filter((binding) => binding.router === kind).map(this.#handlerOf)
     const route = { type: typeName(type), kind, handlers }
     if (typeof type !== 'string') this.#classes.set(type.prototype, route)

@@ -53,7 +53,8 @@ export class Mounted {
   /** @throws {ImproperlyConfigured} for what is neither a module nor has decorated methods, and for a module again. */
   mount(part: unknown, on: { scope: ModuleScope; routers: readonly Router[] }): void {
     if (part instanceof Module) return this.#mountModule(part, on.scope)
-    const found = typeof part === 'object' && part !== null ? on.routers.map((router) => router.mount(part)) : []
+    const owner = (typeof part === 'object' && part !== null) || typeof part === 'function' ? part : undefined
+    const found = owner === undefined ? [] : on.routers.map((router) => router.mount(owner))
     if (found.includes(true)) return
     const remedy = 'Pass a module, or an instance of a class with methods decorated by register() of this dispatcher.'
     throw new ImproperlyConfigured('NOTHING_TO_MOUNT', `There is nothing to mount in ${shown(part)}. ${remedy}`)

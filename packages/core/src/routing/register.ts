@@ -46,15 +46,19 @@ export class MethodRegistrations {
     else owned.push(registration)
   }
 
-  /** Binds the decorated methods of `instance`. Tells whether there were any. */
+  /** Binds the decorated methods of `instance`; of a class, the static ones. Tells whether there were any. */
   mount(instance: object): boolean {
     const found = [...this.#ownersOf(instance)].flatMap((owner) => this.#byOwner.get(owner) ?? [])
+    const className = typeof instance === 'function' ? instance.name : instance.constructor?.name
+    // A method that was registered twice is one handler, as a function is that was bound twice.
+    const handlers = new Map<unknown, unknown>()
     for (const registration of found) {
       registration.mounted += 1
       if (registration.mounted > 1) continue
       const method = registration.read(instance) as (...args: unknown[]) => unknown
       const bound = Object.defineProperty(method.bind(instance), 'length', { value: method.length })
-      registration.bind(bound, `${instance.constructor.name}.${registration.method}`)
+      if (!handlers.has(method)) handlers.set(method, bound)
+      registration.bind(handlers.get(method), `${className}.${registration.method}`)
     }
     return found.length > 0
   }

@@ -1,4 +1,4 @@
-import { IambusError, ImproperlyConfigured } from '../errors.ts'
+import { IambusError, ImproperlyConfigured, shown } from '../errors.ts'
 import type { Fits, Kind } from '../message/kind.ts'
 import {
   isMessageType,
@@ -88,7 +88,7 @@ export abstract class Router<K extends Kind = Kind> {
       this.#take({ message, handler, options, ownName })
     }
     const types: readonly unknown[] = Array.isArray(message) ? message : [message]
-    const label = types.map((type) => (isMessageType(type) ? `'${typeName(type)}'` : String(type))).join(', ')
+    const label = types.map((type) => (isMessageType(type) ? `'${typeName(type)}'` : shown(type))).join(', ')
     return registrar(bind, this.#methods, label)
   }
 

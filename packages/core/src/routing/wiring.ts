@@ -43,42 +43,34 @@ export function wiringProblems(routers: readonly Router[]): IambusError[] {
   ]
 }
 
-/** Response events that lead back to the handler that returns them: not wrong, but worth a warning. */
-export function responseCycles(bindings: readonly Binding[]): string[][] {
-  const follow = (type: MessageType, path: readonly MessageType[]): MessageType[][] => {
-    const seenAt = path.indexOf(type)
-    if (seenAt === 0) return [[...path, type]]
-    if (seenAt > 0) return []
-    const next = bindings.filter((binding) => binding.types.includes(type)).flatMap((b) => b.responseEvents)
-    return [...new Set(next)].flatMap((event) => follow(event, [...path, type]))
-  }
-  const cycles = new Map<string, string[]>()
-  for (const type of new Set(bindings.flatMap((binding) => binding.types))) {
-    for (const cycle of follow(type, [])) {
-      const names = cycle.map(typeName)
-      // A cycle of n types is found from each of them: the sorted names tell that it is the same one.
-      const key = [...new Set(names)].sort().join('\n')
-      if (!cycles.has(key)) cycles.set(key, names)
-    }
-  }
-  return [...cycles.values()]
+/** A fault between bindings, with the stack of the `bind` that completed it. */
+function fault(code: string, text: string, binding: Binding | undefined): ImproperlyConfigured {
+  const error = new ImproperlyConfigured(code, text)
+  const [, ...stack] = binding?.boundAt.stack?.split('\n') ?? []
+  error.stack = [`${error.name}: ${text}`, ...stack].join('\n')
+  return error
 }
 
 function sameName(bindings: readonly Binding[]): IambusError[] {
   const given = bindings.filter((binding) => binding.givenName !== undefined)
   const groups = Map.groupBy(given, ({ router, givenName }) => `dp.${routerName[router]}: '${givenName}'`)
-  return several(groups).map(
-    ([where, group]) =>
-      new ImproperlyConfigured('NAME_TAKEN', `${group.length} handlers have one name on ${where}. Give each its own.`),
+  return several(groups).map(([where, group]) =>
+    fault('NAME_TAKEN', `${group.length} handlers have one name on ${where}. Give each its own.`, group.at(-1)),
   )
 }
 
 function sameTypeName(bindings: readonly Binding[]): IambusError[] {
   const types = new Set(bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]))
   return several(Map.groupBy(types, typeName)).map(([name, group]) => {
-    const classes = group.map((type) => (typeof type === 'string' ? 'a string' : `class ${type.name}`)).join(', ')
-    const text = `${group.length} message types have one name, '${name}': ${classes}. Give each its own static type.`
-    return new ImproperlyConfigured('TYPE_TAKEN', text)
+    const classes = group.map((type) => {
+      if (typeof type === 'string') return 'a string'
+      return type.name === '' ? 'a class without a name' : `class ${type.name}`
+    })
+    const text = `${group.length} message types have one name, '${name}': ${classes.join(', ')}. Give each its own static type.`
+    const last = bindings.findLast(({ types, responseEvents }) =>
+      [...types, ...responseEvents].includes(group.at(-1) ?? ''),
+    )
+    return fault('TYPE_TAKEN', text, last)
   })
 }
 
@@ -92,7 +84,11 @@ function inTwoRouters(bindings: readonly Binding[]): IambusError[] {
     .map(([type, kinds]) => {
       const where = [...kinds].map((kind) => `dp.${routerName[kind]}`).join(' and ')
       const text = `'${typeName(type)}' is bound on ${where}. A message is of one kind: bind it on one router.`
-      return new ImproperlyConfigured('TWO_ROUTERS', text)
+      return fault(
+        'TWO_ROUTERS',
+        text,
+        bindings.findLast(({ types }) => types.includes(type)),
+      )
     })
 }
 
@@ -104,21 +100,23 @@ function twoHandlers(bindings: readonly Binding[]): IambusError[] {
   return several(groups).map(([what, group]) => {
     const handlers = group.map(({ binding }) => names.get(binding)).join(', ')
     const text = `The ${what} has ${group.length} handlers: ${handlers}. It can have one: remove the others.`
-    return new ImproperlyConfigured('TWO_HANDLERS', text)
+    return fault('TWO_HANDLERS', text, group.at(-1)?.binding)
   })
 }
 
 function providersAtOdds(bindings: readonly Binding[]): IambusError[] {
   const providers = new Set(bindings.flatMap(({ inject }) => providersIn(inject)))
+  const lastWith = (group: readonly Provider<unknown>[]): Binding | undefined =>
+    bindings.findLast(({ inject }) => providersIn(inject).some((provider) => provider === group.at(-1)))
   return several(Map.groupBy(providers, ({ name }) => name)).flatMap(([name, group]) => {
     if (new Set(group.map(({ lifetime }) => lifetime)).size > 1) {
       const text = `The provider '${name}' is a singleton in one place and a factory in another. Choose one.`
-      return [new ImproperlyConfigured('PROVIDER_TWO_KINDS', text)]
+      return [fault('PROVIDER_TWO_KINDS', text, lastWith(group))]
     }
     const [first, ...others] = group
     if (others.every(({ open, close }) => open === first?.open && close === first?.close)) return []
     const text = `The provider '${name}' is made of two different functions. Make it once, or give each its own name.`
-    return [new ImproperlyConfigured('PROVIDER_TWO_FUNCTIONS', text)]
+    return [fault('PROVIDER_TWO_FUNCTIONS', text, lastWith(group))]
   })
 }
 
