@@ -6,7 +6,7 @@ import { type Handler, readyHandlers } from './engine/handler.ts'
 import { type Close, Lifecycle } from './engine/lifecycle.ts'
 import type { Outcome } from './engine/outcome.ts'
 import { drain, reportAtExit, stopOnSignals } from './engine/shutdown.ts'
-import { ImproperlyConfigured, NotAccepting, shown } from './errors.ts'
+import { ImproperlyConfigured, shown } from './errors.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
 import type { StringMessage } from './message/message-type.ts'
 import { Observer } from './observe.ts'
@@ -14,10 +14,14 @@ import {
   checkCount,
   checkDurationMs,
   checkNames,
+  checkObject,
   DEFAULTS,
+  type NotWaiting,
+  type PerhapsWaiting,
   type PublishOptions,
   type RequestOptions,
   type StopOptions,
+  type Waiting,
 } from './options.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { consoleLogger } from './ports/logger.ts'
@@ -29,18 +33,8 @@ import { responseCycles } from './routing/response-cycles.ts'
 import { EventRouter, RequestRouter, type Router } from './routing/router.ts'
 import { openSingletons, wiringProblems } from './routing/wiring.ts'
 
-type Waiting = { readonly waitForResponse: true }
-type NotWaiting = { readonly waitForResponse?: false | undefined }
-type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
-
 /** What `handle(message, { waitForResponse: true })` resolves to: outcomes for an event, else the response. */
 export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : ResultOf<M>
-
-const notAccepting = {
-  stopped: 'The dispatcher is not started: call `await dp.start()` before sending messages.',
-  started: 'The dispatcher is starting: `await dp.start()` before sending messages.',
-  stopping: 'The dispatcher is stopping: it takes no more messages. Stop what sends them first.',
-}
 
 /**
  * The message bus of one process: handlers are bound to its routers, `start()` freezes them, and from then on it takes
@@ -151,6 +145,7 @@ export class Dispatcher {
    */
   stop(options: StopOptions = {}): Promise<void> {
     try {
+      checkNames('stop()', options, ['deadlineMs'])
       const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEFAULTS.deadlineMs, { infinite: true })
       this.#admission = undefined
       return this.#lifecycle.stop(deadlineMs)
@@ -173,7 +168,7 @@ export class Dispatcher {
   publish(event: Fits<'event'> | StringMessage, options?: PublishOptions & NotWaiting): Promise<void>
   publish(event: Fits<'event'> | StringMessage, options: PublishOptions & PerhapsWaiting): Promise<Outcome[] | void>
   publish(event: unknown, options: PublishOptions & PerhapsWaiting = {}): Promise<Outcome[] | void> {
-    return this.#enter<Outcome[] | void>((admission) =>
+    return this.#enter<Outcome[] | void>(options, (admission) =>
       options.waitForResponse ? admission.publishAndWait(event, options) : admission.tell('publish', event, options),
     )
   }
@@ -184,7 +179,7 @@ export class Dispatcher {
    * @throws {NotAccepting | InvalidMessage | InvalidOption | WrongKind | HandlerDoesNotExist | Aborted} as a rejection.
    */
   send(command: Fits<'command'> | string, options: PublishOptions = {}): Promise<void> {
-    return this.#enter((admission) => admission.tell('send', command, options))
+    return this.#enter(options, (admission) => admission.tell('send', command, options))
   }
 
   /**
@@ -199,7 +194,7 @@ export class Dispatcher {
     options: RequestOptions = {},
   ): Promise<ResultOf<M>> {
     // The handler was bound to this very class, with this result.
-    return this.#enter((admission) => admission.request(message, options)) as Promise<ResultOf<M>>
+    return this.#enter(options, (admission) => admission.request(message, options)) as Promise<ResultOf<M>>
   }
 
   /**
@@ -212,7 +207,7 @@ export class Dispatcher {
   handle(message: object | string, options?: PublishOptions & NotWaiting): Promise<void>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting): Promise<unknown>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting = {}): Promise<unknown> {
-    return this.#enter((admission) => {
+    return this.#enter(options, (admission) => {
       const isEvent = admission.kindOf(message) === 'event'
       if (options.waitForResponse) {
         return isEvent ? admission.publishAndWait(message, options) : admission.request(message, options)
@@ -222,9 +217,10 @@ export class Dispatcher {
   }
 
   /** Refusals are rejections, never thrown: a caller has one place to look for them. */
-  #enter<T>(step: (admission: Admission) => Promise<T> | T): Promise<T> {
+  #enter<T>(options: object, step: (admission: Admission) => Promise<T> | T): Promise<T> {
     try {
-      if (this.#admission === undefined) throw new NotAccepting(notAccepting[this.#lifecycle.phase])
+      checkObject('a message', options)
+      if (this.#admission === undefined) throw this.#lifecycle.refusal()
       return Promise.resolve(step(this.#admission))
     } catch (error) {
       return Promise.reject(error)

@@ -36,6 +36,11 @@ export interface RequestOptions extends MessageOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Whether the caller of `publish` or `handle` waits for what becomes of the message. */
+export type Waiting = { readonly waitForResponse: true }
+export type NotWaiting = { readonly waitForResponse?: false | undefined }
+export type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
+
 export interface StopOptions {
   /** How long to wait for what was accepted, in milliseconds; `Infinity` for as long as it takes. Default 10 000. */
   readonly deadlineMs?: number | undefined
@@ -75,14 +80,18 @@ export function checkCount(name: string, value: unknown): number {
 
 /** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */
 export function checkNames(where: string, given: unknown, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
-  }
+  checkObject(where, given)
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
       throw new InvalidOption(`${where} has no option '${name}'. It has: ${known.join(', ')}.`)
     }
   }
+}
+
+/** @throws {InvalidOption} for options that are no object. */
+export function checkObject(where: string, given: unknown): asserts given is object {
+  if (typeof given === 'object' && given !== null) return
+  throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
 }
 
 function checkText(name: string, value: unknown): void {

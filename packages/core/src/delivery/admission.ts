@@ -127,7 +127,10 @@ export class Admission implements Outlet {
       key: options.key === undefined ? inheritedKey : (options.key ?? undefined),
       headers: headersOf(options, cause),
     }
-    this.#parts.outgoing?.(leaving)
+    if (this.#parts.outgoing !== undefined) {
+      this.#parts.outgoing(leaving)
+      checkMessageOptions({ key: leaving.key, headers: leaving.headers }) // It may have changed them.
+    }
     const envelope = new Envelope({
       message: leaving.message,
       type: route.type,
