@@ -51,5 +51,5 @@ const shownBytes = (bytes: number | undefined): string => (bytes === undefined ?
 function short(value: number): string {
   if (value >= 100) return String(Math.round(value))
   if (value >= 10) return value.toFixed(0)
-  return value >= 1 ? value.toFixed(1) : value.toFixed(Math.min(6, 1 - Math.floor(Math.log10(value))))
+  return value >= 0.995 ? value.toFixed(1) : value.toFixed(Math.min(6, 1 - Math.floor(Math.log10(value))))
 }

@@ -56,7 +56,7 @@ const cases = variants.flatMap(({ variant, handlers, kind }) =>
 export default {
   title: 'An event, told',
   text: `What the publisher's call returns is not awaited. In bursts of ${burst} messages; a burst ends when every handler has. Handlers
-add up; async ones do so after an \`await\`.`,
+add up; async ones do so after an \`await\`. What is by hand the compiler merges with its handlers: a limit rather than a peer.`,
   base: 'by hand: a `Map` and a loop',
   unit: 'message',
   cases,
