@@ -1,27 +1,55 @@
 import { HandlerConstructionFailed, type IambusError, ImproperlyConfigured } from '../errors.ts'
 import type { MessageClass } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
+import type { Clock } from '../ports/clock.ts'
 import { type Binding, routerName } from '../routing/binding.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
 import type { Router } from '../routing/router.ts'
 import { nameHandlers } from '../routing/wiring.ts'
 import type { Lanes } from './lanes.ts'
+import type { Outlet } from './outlet.ts'
 import { attemptOf } from './pipeline.ts'
+import type { Pool } from './pool.ts'
 
-/** A handler ready to run: bound, injected, with its middleware around it and its lanes. */
+/** What handlers need of the engine. */
+export interface HandlerEngine {
+  readonly clock: Clock
+  /** When it was made, in milliseconds since 1970. */
+  readonly madeAtMs: number
+  readonly stopping: boolean
+  /** What is kept for a handler whatever becomes of the dispatcher meanwhile. */
+  placesOf(binding: Binding): Places
+}
+
+/** Where the deliveries of one handler wait. */
+export interface Places {
+  readonly lanes: Lanes
+  readonly pool: Pool
+}
+
+/** A handler ready to run: bound, injected, with its middleware around it, its lanes and its workers. */
 export class Handler {
   /** As `events/update-search`. */
   readonly name: string
   readonly attempt: Attempt
   readonly responseEvents: readonly MessageClass[]
+  readonly timeoutMs: number | undefined
   readonly lanes: Lanes
+  readonly pool: Pool
+  readonly engine: HandlerEngine
+  readonly outlet: Outlet
 
-  constructor(name: string, attempt: Attempt, rest: { responseEvents: readonly MessageClass[]; lanes: Lanes }) {
+  constructor(name: string, attempt: Attempt, of: { binding: Binding; engine: HandlerEngine; outlet: Outlet }) {
+    const { lanes, pool } = of.engine.placesOf(of.binding)
     this.name = name
     this.attempt = attempt
-    this.responseEvents = rest.responseEvents
-    this.lanes = rest.lanes
+    this.responseEvents = of.binding.responseEvents
+    this.timeoutMs = of.binding.timeoutMs
+    this.lanes = lanes
+    this.pool = pool
+    this.engine = of.engine
+    this.outlet = of.outlet
   }
 }
 
@@ -30,8 +58,8 @@ export interface HandlerParts {
   readonly singletons: OpenProviders
   /** The dispatcher's own, around that of each router. */
   readonly middleware: readonly Middleware[]
-  /** Keeps the lanes of each binding. */
-  readonly engine: { lanesOf(binding: Binding): Lanes }
+  readonly engine: HandlerEngine
+  readonly outlet: Outlet
   readonly observer: Observer
 }
 
@@ -45,8 +73,7 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
       try {
         const attempt = around(attemptOf(binding, parts.singletons, parts.observer), middleware)
         const name = `${routerName[binding.router]}/${ownName}`
-        const { responseEvents } = binding
-        handlers.set(binding, new Handler(name, attempt, { responseEvents, lanes: parts.engine.lanesOf(binding) }))
+        handlers.set(binding, new Handler(name, attempt, { binding, engine: parts.engine, outlet: parts.outlet }))
       } catch (error) {
         if (!(error instanceof HandlerConstructionFailed)) throw error
         problems.push(error)
