@@ -1,3 +1,12 @@
+/** For how long to run a case. */
+export interface Pace {
+  readonly warmUpMs: number
+  /** How long a batch takes that is not of a fixed size. */
+  readonly batchMs: number
+  /** How long to repeat batches; there is one at least. */
+  readonly timedMs: number
+}
+
 /** What every message has: its number. */
 export interface Numbered {
   readonly n: number
@@ -48,6 +57,8 @@ export interface Group {
   readonly unit: string
   /** How many calls one timed batch has. Default: as many as fill the time of a batch. */
   readonly batch?: number
+  /** Where the usual time (`measure.ts`) is too short for the heap to settle. */
+  readonly pace?: Partial<Pace>
   /** Whether a batch is small enough to count what it allocates. Default true. */
   readonly allocations?: boolean
   readonly cases: readonly Case[]

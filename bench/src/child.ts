@@ -1,9 +1,9 @@
 // The process of one measurement: prints `{"value": <nanoseconds or bytes>}`. By hand, for a profile:
-//   node --cpu-prof src/child.ts --group 1-request --name 'iambus request' --timed-ms 5000
+//   node --cpu-prof src/child.ts --group 1-request --name 'iambus request' --scale 20
 import { parseArgs } from 'node:util'
-import { Tally } from './case.ts'
+import { type Pace, Tally } from './case.ts'
 import { findCase, loadGroup } from './groups.ts'
-import { bytesPerCall, nsPerCall, type Pace } from './measure.ts'
+import { bytesPerCall, nsPerCall, usualPace } from './measure.ts'
 
 const { values } = parseArgs({
   options: {
@@ -11,19 +11,16 @@ const { values } = parseArgs({
     name: { type: 'string', default: '' },
     variant: { type: 'string' },
     bytes: { type: 'boolean', default: false },
-    'warm-up-ms': { type: 'string', default: '150' },
-    'batch-ms': { type: 'string', default: '40' },
-    'timed-ms': { type: 'string', default: '200' },
+    /** How many times as long as usual. */
+    scale: { type: 'string', default: '1' },
   },
 })
-const pace: Pace = {
-  warmUpMs: Number(values['warm-up-ms']),
-  batchMs: Number(values['batch-ms']),
-  timedMs: Number(values['timed-ms']),
-}
 const allocationBatch = 10_000
 
 const group = await loadGroup(values.group)
+const { warmUpMs, batchMs, timedMs } = { ...usualPace, ...group.pace }
+const scale = Number(values.scale)
+const pace: Pace = { warmUpMs: warmUpMs * scale, batchMs, timedMs: timedMs * scale }
 const { setup, handlers = 1 } = findCase(group, values.name, values.variant)
 const tally = new Tally()
 const subject = { run: await setup(tally), tally, handlers }

@@ -21,7 +21,7 @@ if (!Number.isInteger(rounds) || rounds < 1)
 const plan: Plan = {
   rounds,
   allocations: !values.quick,
-  pace: values.quick ? ['--warm-up-ms', '80', '--timed-ms', '100'] : [],
+  scale: values.quick ? 0.5 : 1,
 }
 
 const names = groupNames().filter((name) => name.includes(values.only ?? ''))

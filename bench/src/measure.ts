@@ -1,5 +1,5 @@
 import { GCProfiler } from 'node:v8'
-import { type Run, sumTo, type Tally } from './case.ts'
+import { type Pace, type Run, sumTo, type Tally } from './case.ts'
 import { median } from './ratios.ts'
 
 /** A case that is set up, with what its runs are checked by. */
@@ -9,12 +9,7 @@ export interface Subject {
   readonly handlers: number
 }
 
-export interface Pace {
-  readonly warmUpMs: number
-  readonly batchMs: number
-  /** How long to repeat batches; there is one at least. */
-  readonly timedMs: number
-}
+export const usualPace: Pace = { warmUpMs: 150, batchMs: 40, timedMs: 200 }
 
 // Nowhere is garbage collected by force: that drops the hidden classes of which no object lives at the moment, and with
 // them the compiled code that relies on them, so that what follows measures the compiler.

@@ -5,8 +5,8 @@ import type { Case, Group } from './case.ts'
 export interface Plan {
   readonly rounds: number
   readonly allocations: boolean
-  /** Options for the process of each measurement, such as `--batch-ms`. */
-  readonly pace: readonly string[]
+  /** How many times as long as usual to measure. */
+  readonly scale: number
 }
 
 /** What was measured of one case. */
@@ -19,7 +19,7 @@ export interface Measured {
 export type Results = ReadonlyMap<Case, Measured>
 
 /** Large enough that nothing is collected while allocations are counted. */
-const hugeYoungGeneration = ['--min-semi-space-size=512', '--max-semi-space-size=512']
+const hugeYoungGeneration = ['--min-semi-space-size=1024', '--max-semi-space-size=1024']
 
 /**
  * Measures all cases of a group, each in a process of its own. The cases of one variant follow each other closely, since
@@ -31,14 +31,12 @@ export function measureGroup(name: string, group: Group, plan: Plan): Results {
     process.stderr.write(`${name}: round ${round + 1} of ${plan.rounds}\n`)
     for (const variant of variantsOf(group)) {
       const cases = group.cases.filter((one) => one.variant === variant)
-      for (const one of rotated(cases, round)) results.get(one)?.ns.push(measure(name, one, plan.pace))
+      for (const one of rotated(cases, round)) results.get(one)?.ns.push(measure(name, one, plan))
     }
   }
   if (plan.allocations && group.allocations !== false) {
     process.stderr.write(`${name}: allocations\n`)
-    for (const [one, measured] of results) {
-      measured.bytes = measure(name, one, ['--bytes', ...plan.pace], hugeYoungGeneration)
-    }
+    for (const [one, measured] of results) measured.bytes = measure(name, one, { ...plan, bytes: true })
   }
   return results
 }
@@ -52,14 +50,12 @@ function rotated<T>(values: readonly T[], by: number): T[] {
   return [...values.slice(start), ...values.slice(0, start)]
 }
 
-function measure(
-  group: string,
-  { name, variant }: Case,
-  options: readonly string[],
-  flags: readonly string[] = [],
-): number {
+/** Nanoseconds a call; or, asked for, bytes. */
+function measure(group: string, { name, variant }: Case, how: { scale: number; bytes?: boolean }): number {
   const script = join(import.meta.dirname, 'child.ts')
   const which = ['--group', group, '--name', name, ...(variant === undefined ? [] : ['--variant', variant])]
+  const flags = how.bytes ? hugeYoungGeneration : []
+  const options = ['--scale', String(how.scale), ...(how.bytes ? ['--bytes'] : [])]
   const { status, stdout } = spawnSync(process.execPath, [...flags, script, ...which, ...options], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

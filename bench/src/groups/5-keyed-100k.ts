@@ -8,6 +8,7 @@ nobody keeps those of every key ever seen; with 100,000 keys there is one messag
   base: 'by hand: a promise chain per key',
   unit: 'message',
   batch: 100_000,
+  pace: { warmUpMs: 400, timedMs: 600 },
   cases: keyedCases([
     'by hand: a promise chain per key',
     'iambus `publish` with `key`',

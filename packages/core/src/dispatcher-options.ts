@@ -1,8 +1,17 @@
-import type { Engine, EngineParts } from './engine/engine.ts'
-import type { CapacityMarks } from './options.ts'
-import type { Clock } from './ports/clock.ts'
-import type { Logger } from './ports/logger.ts'
-import type { EventRouter, RequestRouter } from './routing/router.ts'
+import { Engine, type EngineParts } from './engine/engine.ts'
+import { InvalidOption, shown } from './errors.ts'
+import {
+  type CapacityMarks,
+  checkCapacity,
+  checkCount,
+  checkDurationMs,
+  checkNames,
+  checkWorkers,
+  DEFAULTS,
+} from './options.ts'
+import { type Clock, systemClock } from './ports/clock.ts'
+import { consoleLogger, type Logger } from './ports/logger.ts'
+import { EventRouter, RequestRouter } from './routing/router.ts'
 
 /** What may be said for all handlers of one router. */
 export interface RouterOptions {
@@ -46,21 +55,54 @@ export interface DispatcherOptions {
   readonly shutdownSignals?: readonly NodeJS.Signals[]
 }
 
-export const dispatcherOptionNames: readonly (keyof DispatcherOptions)[] = [
-  'eventsRouter',
-  'commandsRouter',
-  'queriesRouter',
-  'engine',
-  'logger',
-  'clock',
-  'maxDepth',
-  'dedupeMs',
-  'workers',
-  'events',
-  'commands',
-  'queries',
-  'capacity',
-  'whenFull',
-  'stallAfterMs',
-  'shutdownSignals',
-]
+/** The options with every default in its place. */
+export type SettledOptions = Required<DispatcherOptions>
+
+/** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
+export function settledOptions(options: DispatcherOptions): SettledOptions {
+  const settled: SettledOptions = { ...defaults }
+  checkNames('new Dispatcher()', options, Object.keys(settled))
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined) Object.assign(settled, { [name]: value })
+  for (const name of ['eventsRouter', 'commandsRouter', 'queriesRouter', 'engine'] as const) {
+    if (typeof settled[name] !== 'function') throw wrong(name, settled[name], 'a class')
+  }
+  for (const method of ['debug', 'info', 'warn', 'error'] as const) {
+    if (typeof settled.logger?.[method] !== 'function') throw wrong('logger', settled.logger, `one with ${method}()`)
+  }
+  for (const method of ['now', 'after'] as const) {
+    if (typeof settled.clock?.[method] !== 'function') throw wrong('clock', settled.clock, `one with ${method}()`)
+  }
+  checkCount('maxDepth', settled.maxDepth)
+  checkDurationMs('dedupeMs', settled.dedupeMs)
+  checkDurationMs('stallAfterMs', settled.stallAfterMs)
+  checkWorkers('', settled.workers)
+  for (const router of ['events', 'commands', 'queries'] as const) {
+    checkNames(router, settled[router], ['workers'])
+    checkWorkers(`${router}.`, settled[router].workers ?? DEFAULTS.workers)
+  }
+  checkCapacity(settled.capacity)
+  if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
+  if (!Array.isArray(settled.shutdownSignals)) {
+    throw wrong('shutdownSignals', settled.shutdownSignals, "an array, such as ['SIGINT', 'SIGTERM']")
+  }
+  return settled
+}
+
+const defaults: SettledOptions = {
+  ...DEFAULTS,
+  eventsRouter: EventRouter,
+  commandsRouter: RequestRouter<'command'>,
+  queriesRouter: RequestRouter<'query'>,
+  engine: Engine,
+  logger: consoleLogger,
+  clock: systemClock,
+  events: {},
+  commands: {},
+  queries: {},
+  shutdownSignals: [],
+}
+
+function wrong(name: string, value: unknown, expected: string): InvalidOption {
+  return new InvalidOption(`The option '${name}' is ${shown(value)}. Pass ${expected}.`)
+}

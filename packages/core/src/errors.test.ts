@@ -19,6 +19,10 @@ const one: IambusError[] = [
   new errors.NotAccepting('text'),
   new errors.ProviderFailed('repo', 'text', { cause }),
   new errors.Stopped('text'),
+  new errors.TimedOut('text'),
+  new errors.QueueFull('text'),
+  new errors.LaneDeadlock(['a waits for', 'a']),
+  new errors.StopDeadlock('events/a'),
   new errors.WrongKind('text'),
   ImproperlyConfigured.of([]),
 ]
@@ -134,14 +138,14 @@ describe('shown', () => {
 
   test('a class by its name', () => expect(shown(Order)).toMatch(/^the (class|function) Order$/))
 
-  // BUG: `Array.isArray` throws for it.
+  // Even `Array.isArray` throws for it.
   test('a revoked proxy, without throwing', () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     expect(() => shown(proxy)).not.toThrow()
   })
 
-  // BUG: what it says is its name is printed, with its source.
+  // Its `name` is that method, whose text is its source.
   test('a class with a static method called name on one line', () => {
     class Named extends Order {
       static override name(): string {

@@ -1,18 +1,22 @@
 import type { Capacity } from './delivery/capacity.ts'
+import type { Engine } from './engine/engine.ts'
 import type { Pool } from './engine/pool.ts'
 import { InvalidOption, shown } from './errors.ts'
 import { type CapacityMarks, checkCapacity, checkWorkers } from './options.ts'
+import { routerName } from './routing/binding.ts'
+import type { Router } from './routing/router.ts'
+import { nameHandlers } from './routing/wiring.ts'
 
 /** How many deliveries may run at a time, of whatever it is the limit of. */
 export class WorkerLimit {
   readonly #where: string
   readonly #pool: Pool
-  readonly #changed: () => void
+  readonly #engine: Engine
 
-  constructor(where: string, pool: Pool, changed: () => void) {
+  constructor(where: string, pool: Pool, engine: Engine) {
     this.#where = where
     this.#pool = pool
-    this.#changed = changed
+    this.#engine = engine
   }
 
   get workers(): number {
@@ -21,20 +25,16 @@ export class WorkerLimit {
 
   /** @throws {InvalidOption} for what is neither a whole number from 1 on nor `Infinity`. */
   set workers(workers: number) {
-    this.#pool.limit = checkWorkers(this.#where, workers)
-    this.#changed()
+    this.#engine.places.setLimit(this.#pool, checkWorkers(this.#where, workers))
+    this.#engine.pump()
   }
 }
 
 /** What limits are made over. */
 export interface LimitParts {
-  readonly pool: Pool
-  readonly routerPools: { readonly event: Pool; readonly command: Pool; readonly query: Pool }
-  /** The pool of a handler by its name, as `events/update-search`. */
-  readonly poolOf: (handler: string) => Pool | undefined
+  readonly engine: Engine
   readonly capacity: Capacity
-  /** To be called when more may run than before. */
-  readonly changed: () => void
+  readonly routers: () => readonly Router[]
 }
 
 /**
@@ -48,20 +48,24 @@ export class Limits extends WorkerLimit {
   readonly #parts: LimitParts
 
   constructor(parts: LimitParts) {
-    super('', parts.pool, parts.changed)
+    const { engine } = parts
+    super('', engine.places.pool, engine)
     this.#parts = parts
-    this.events = new WorkerLimit('events.', parts.routerPools.event, parts.changed)
-    this.commands = new WorkerLimit('commands.', parts.routerPools.command, parts.changed)
-    this.queries = new WorkerLimit('queries.', parts.routerPools.query, parts.changed)
+    this.events = new WorkerLimit('events.', engine.places.routerPools.event, engine)
+    this.commands = new WorkerLimit('commands.', engine.places.routerPools.command, engine)
+    this.queries = new WorkerLimit('queries.', engine.places.routerPools.query, engine)
   }
 
-  /** The limit of one handler, by its name. @throws {InvalidOption} for a name that none has. */
+  /** The limit of one handler, by its name, as `'events/update-search'`. @throws {InvalidOption} for a name none has. */
   handler(name: string): WorkerLimit {
-    const pool = this.#parts.poolOf(name)
-    if (pool === undefined) {
-      throw new InvalidOption(`There is no handler ${shown(name)}. Name one as its context does: 'events/update-search'.`)
+    const { engine, routers } = this.#parts
+    for (const { bindings } of routers()) {
+      for (const [binding, ownName] of nameHandlers(bindings)) {
+        if (name !== `${routerName[binding.router]}/${ownName}`) continue
+        return new WorkerLimit(`${name}: `, engine.places.of(binding).pool, engine)
+      }
     }
-    return new WorkerLimit(`${name}: `, pool, this.#parts.changed)
+    throw new InvalidOption(`There is no handler ${shown(name)}. Name one as its context does: 'events/update-search'.`)
   }
 
   get capacity(): CapacityMarks {

@@ -53,9 +53,7 @@ describe('a failure nobody waits for', () => {
   test.each([undefined, null, 'text', 5, { plain: true }, Symbol('s')])('keeps what was thrown: %s', async (thrown) => {
     const logger = silent()
     const dp = new Dispatcher({ logger })
-    dp.events.bind('x', () => {
-      throw thrown
-    })
+    dp.events.bind('x', () => Promise.reject(thrown))
     await dp.start()
     await dp.publish('x')
     await dp.stop()

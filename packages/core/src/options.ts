@@ -2,9 +2,7 @@ import { InvalidOption, shown } from './errors.ts'
 import type { MessageHeaders } from './message/augmentable.ts'
 
 /** Every default, in one place. */
-export const DEFAULTS = {
-  /** How long `stop()` waits for what was accepted, in milliseconds. */
-  deadlineMs: 10_000,
+export const DEFAULTS: Defaults = {
   /** How many messages may cause each other in one chain before the next one ends as dead. */
   maxDepth: 1_000,
   /** For how long an `id` given to `publish` or `send` is remembered, so that its second use runs nothing: 5 minutes. */
@@ -17,7 +15,19 @@ export const DEFAULTS = {
   whenFull: 'wait',
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
   stallAfterMs: 30_000,
-} as const
+}
+
+interface Defaults {
+  readonly maxDepth: number
+  readonly dedupeMs: number
+  readonly workers: number
+  readonly capacity: CapacityMarks
+  readonly whenFull: 'wait' | 'throw'
+  readonly stallAfterMs: number
+}
+
+/** How long `stop()` waits for what was accepted, in milliseconds. */
+export const DEADLINE_MS = 10_000
 
 /** The longest delay that a timer of Node.js can have, in milliseconds (2^31 - 1, about 24.8 days). */
 const MAX_TIMER_MS = 2_147_483_647
@@ -48,6 +58,9 @@ export interface RequestOptions extends MessageOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** The options of a call without any: one object, so that such calls can be told at a glance. */
+export const noOptions: Record<never, never> = Object.freeze({})
+
 /** How many deliveries may wait. */
 export interface CapacityMarks {
   /** From so many on, messages from outside are held back. */
@@ -55,6 +68,11 @@ export interface CapacityMarks {
   /** When no more than so many are left, they are let in again. At most `high`. */
   readonly low: number
 }
+
+/** Whether the caller of `publish` or `handle` waits for what becomes of the message. */
+export type Waiting = { readonly waitForResponse: true }
+export type NotWaiting = { readonly waitForResponse?: false | undefined }
+export type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
 
 export interface StopOptions {
   /** How long to wait for what was accepted, in milliseconds; `Infinity` for as long as it takes. Default 10 000. */
@@ -116,14 +134,18 @@ export function checkCapacity(marks: unknown): CapacityMarks {
 
 /** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */
 export function checkNames(where: string, given: unknown, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) {
-    throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
-  }
+  checkObject(where, given)
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
       throw new InvalidOption(`${where} has no option '${name}'. It has: ${known.join(', ')}.`)
     }
   }
+}
+
+/** @throws {InvalidOption} for options that are no object. */
+export function checkObject(where: string, given: unknown): asserts given is object {
+  if (typeof given === 'object' && given !== null) return
+  throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
 }
 
 function checkText(name: string, value: unknown): void {

@@ -1,17 +1,289 @@
 import { deadlockOf } from '../engine/deadlock.ts'
-import { Delivery, type Waiter } from '../engine/delivery.ts'
+import { caller, Delivery, type Waiter } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
-import { Aborted, HandlerDoesNotExist, LaneDeadlock, MaxDepthExceeded, shown, TimedOut, WrongKind } from '../errors.ts'
-import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
+import { HandlerDoesNotExist, LaneDeadlock, WrongKind } from '../errors.ts'
+import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
-import { checkMessageOptions, type MessageOptions, type PublishOptions, type RequestOptions } from '../options.ts'
-import type { Clock } from '../ports/clock.ts'
+import {
+  checkMessageOptions,
+  type MessageOptions,
+  noOptions,
+  type PublishOptions,
+  type RequestOptions,
+} from '../options.ts'
 import { routerName } from '../routing/binding.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import type { Capacity } from './capacity.ts'
+import { Join } from './join.ts'
+import { maxDepthExceeded } from './max-depth.ts'
+import { giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
+
+type Verb = Outgoing['verb']
+
+/** What the admission works with. */
+export interface AdmissionParts {
+  readonly map: HandlerMap<Handler>
+  readonly engine: Engine
+  readonly observer: Observer
+  readonly capacity: Capacity
+  readonly seenIds: SeenIds
+  readonly maxDepth: number
+  /** The outgoing middleware, composed. */
+  readonly outgoing: ((message: Outgoing) => void) | undefined
+}
+
+/** What `publish` and `send` resolve with: the message is accepted. */
+const accepted: Promise<void> = Promise.resolve()
+
+const remedyFor: Record<Kind, string> = {
+  event: 'publish() it',
+  command: 'send() it, or request() its answer',
+  query: 'request() its answer',
+}
+
+/**
+ * Where every message enters, from outside and from handlers: it is checked, gets its envelope, and becomes one delivery
+ * for each of its handlers. Unless it has to wait because the bus is full, all of that happens within the call, so that
+ * the order is the order of the calls.
+ */
+export class Admission implements Outlet {
+  readonly #parts: AdmissionParts
+  readonly #unhandled = new Set<string>()
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts
+  }
+
+  /** @throws {InvalidMessage | HandlerDoesNotExist} */
+  kindOf(message: unknown): Kind {
+    const { type, kind } = this.#parts.map.routeOf(message)
+    if (kind === undefined) throw noHandler(type, kind)
+    return kind
+  }
+
+  /**
+   * Publishes or sends, from outside; or, as `'request'`, has a command or query handled without waiting for the answer.
+   * @throws whatever refuses the message.
+   */
+  tell(verb: Verb, message: object | string, options: PublishOptions): Promise<void> {
+    const route = this.#route(verb, message)
+    const of = this.#addressed(verb, message, options, route)
+    if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen({ message, route, of }, options)
+    this.#accept(message, route, of)
+    this.#parts.engine.pump()
+    return accepted
+  }
+
+  /** Publishes, and waits for what becomes of the event at each handler. @throws whatever refuses the message. */
+  publishAndWait(message: object | string, options: PublishOptions): Promise<Outcome[]> {
+    const route = this.#route('publish', message)
+    const of = this.#addressed('publish', message, options, route)
+    const dispatch = { message, route, of }
+    if (!this.#parts.capacity.isOpen) return this.#whenOpen(options, () => this.#acceptAndWait(dispatch))
+    return this.#acceptAndWait(dispatch)
+  }
+
+  /** Has a command or query handled, and gives the answer. */
+  request(message: object | string, options: RequestOptions, by?: Delivery): Promise<unknown> {
+    try {
+      by?.checkActive()
+      const route = this.#route('request', message)
+      const of = this.#addressed('request', message, options, route, by)
+      const delivery = new Delivery(route.handlers[0] as Handler, message, of, caller)
+      if (by === undefined && !this.#parts.capacity.isOpen) return this.#requestWhenOpen(delivery, options)
+      return this.#request(delivery, options, by)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch {
+    const route = this.#route(verb, message)
+    return { message, route, of: this.#addressed(verb, message, options, route, by) }
+  }
+
+  release(dispatches: readonly Dispatch[]): void {
+    for (const { message, route, of } of dispatches) this.#accept(message, route, of)
+    this.#parts.engine.pump()
+  }
+
+  /** Where the message goes. @throws where it is no message, or this verb is not for it. */
+  #route(verb: Verb, message: object | string): Route<Handler> {
+    const route = this.#parts.map.routeOf(message)
+    const { type, kind, handlers } = route
+    if (kind !== undefined && !isFor(verb, kind)) {
+      throw new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
+    }
+    if (verb !== 'publish' && handlers.length === 0) throw noHandler(type, kind)
+    return route
+  }
+
+  /**
+   * What the message is sent with: its envelope; or its key, where there is nothing else to put on one yet. Nothing has
+   * happened yet when it throws.
+   */
+  #addressed(
+    verb: Verb,
+    message: object | string,
+    options: PublishOptions,
+    route: Route<Handler>,
+    by?: Delivery,
+  ): Envelope | string | undefined {
+    const { outgoing, engine } = this.#parts
+    if (options !== noOptions) {
+      checkMessageOptions(options)
+      refuseAborted(verb, options.signal)
+    }
+    const { id, headers: given, correlationId } = options
+    if (by === undefined && outgoing === undefined) {
+      const isPlain = options === noOptions || (id === undefined && given === undefined && correlationId === undefined)
+      if (isPlain) return options.key ?? undefined
+    }
+    const cause = by?.envelope
+    let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
+    const inherited = cause?.headers ?? noHeaders
+    let headers = given === undefined ? inherited : Object.freeze({ ...inherited, ...given })
+    if (outgoing !== undefined) {
+      const leaving: Outgoing = { verb, message, type: route.type, key, headers }
+      outgoing(leaving)
+      ;({ key, headers } = leaving)
+      checkMessageOptions({ key, headers }) // It may have changed them.
+    }
+    return new Envelope({
+      message,
+      type: route.type,
+      clock: engine.clock,
+      key,
+      headers,
+      id,
+      correlationId: correlationId ?? cause?.correlationId,
+      cause: by?.asCause,
+    })
+  }
+
+  #accept(message: object | string, route: Route<Handler>, of: Envelope | string | undefined): void {
+    if (!this.#isDuplicate(of)) this.#deliver(message, route, of)
+  }
+
+  #acceptAndWait({ message, route, of }: Dispatch): Promise<Outcome[]> {
+    const join = new Join(route.handlers)
+    if (this.#isDuplicate(of)) join.skip()
+    else this.#deliver(message, route, of, join)
+    this.#parts.engine.pump()
+    return join.outcomes
+  }
+
+  #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
+    if (options.signal === undefined && options.timeoutMs === undefined) {
+      return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
+    }
+    return this.#requestWithin(delivery, options)
+  }
+
+  /** A handler waits for this one, for as long as it takes: the only waiting that can close a circle. */
+  #requestBy(by: Delivery, delivery: Delivery): Promise<unknown> {
+    const { engine, maxDepth } = this.#parts
+    const tooDeep = maxDepthExceeded(delivery, maxDepth)
+    if (tooDeep !== undefined) return Promise.reject(tooDeep)
+    const rest = by.more()
+    rest.requests ??= new Set()
+    const { requests } = rest
+    requests.add(delivery)
+    const answer = engine.request(delivery)
+    if (delivery.state === 'waiting') {
+      const circle = deadlockOf(delivery, engine.running())
+      if (circle !== undefined) engine.abandon(delivery, new LaneDeadlock(circle))
+    }
+    const forget = (): void => void requests.delete(delivery)
+    answer.then(forget, forget)
+    return answer
+  }
+
+  // The functions that these make would cost every call a record of what they use, were they made on the common path.
+
+  #requestWithin(delivery: Delivery, patience: RequestOptions): Promise<unknown> {
+    const { engine, maxDepth } = this.#parts
+    const tooDeep = maxDepthExceeded(delivery, maxDepth)
+    if (tooDeep !== undefined) return Promise.reject(tooDeep)
+    const answer = engine.requestLater(delivery)
+    const giveUp = (error: Error): void => engine.abandon(delivery, error)
+    const forget = giveUpWith('request', patience, { deadlines: engine.deadlines, giveUp })
+    answer.then(forget, forget)
+    return answer
+  }
+
+  #tellWhenOpen(dispatch: Dispatch, options: PublishOptions): Promise<void> {
+    return this.#whenOpen(options, () => this.release([dispatch]))
+  }
+
+  #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
+    return this.#whenOpen(options, () => this.#request(delivery, options))
+  }
+
+  #whenOpen<T>(options: PublishOptions, enter: () => T | Promise<T>): Promise<T> {
+    const { capacity, engine } = this.#parts
+    return capacity.enter(enter, (giveUp) => giveUpWith('publish', options, { deadlines: engine.deadlines, giveUp }))
+  }
+
+  /** A delivery to each handler; each has its place when this returns. */
+  #deliver(
+    message: object | string,
+    { type, handlers }: Route<Handler>,
+    of: Envelope | string | undefined,
+    waiter?: Waiter,
+  ): void {
+    const { engine } = this.#parts
+    // One envelope for all of them; a single delivery makes it when it is asked for.
+    const shared =
+      handlers.length === 1 || typeof of === 'object'
+        ? of
+        : new Envelope({ message, type, clock: engine.clock, key: of })
+    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope)
+    for (let index = 0; index < handlers.length; index += 1) {
+      const handler = handlers[index] as Handler
+      const delivery = new Delivery(handler, message, shared, waiter)
+      if (typeof of !== 'object' || of.cause === undefined || !this.#isTooDeep(delivery)) engine.submit(delivery)
+    }
+  }
+
+  /** Whether it ended as dead because its chain of causes is too long. */
+  #isTooDeep(delivery: Delivery): boolean {
+    const error = maxDepthExceeded(delivery, this.#parts.maxDepth)
+    if (error === undefined) return false
+    const { envelope, handler } = delivery
+    this.#parts.observer.say('dead', { envelope, handler, error })
+    delivery.waiter?.failed(error, 'dead', delivery)
+    return true
+  }
+
+  #isDuplicate(of: Envelope | string | undefined): boolean {
+    if (typeof of !== 'object' || of.givenId === undefined) return false
+    const { seenIds, engine, observer } = this.#parts
+    if (seenIds.add(of.givenId, engine.clock.now())) return false
+    observer.say('duplicate', { id: of.givenId, type: of.type })
+    return true
+  }
+
+  #sayUnhandled(envelope: Envelope): void {
+    const first = !this.#unhandled.has(envelope.type)
+    if (first && this.#unhandled.size < 1_000) this.#unhandled.add(envelope.type)
+    this.#parts.observer.say('unhandled', { envelope, first })
+  }
+}
+
+function isFor(verb: Verb, kind: Kind): boolean {
+  if (verb === 'publish') return kind === 'event'
+  return kind === 'command' || (kind === 'query' && verb === 'request')
+}
+
+function noHandler(type: string, kind: Kind | undefined): HandlerDoesNotExist {
+  const where = kind === undefined ? 'dp.commands.bind or dp.queries.bind' : `dp.${routerName[kind]}.bind`
+  const remedy = `Bind one before start(), with ${where}, and check that its module is mounted.`
+  return new HandlerDoesNotExist(`No handler is bound to '${type}'. ${remedy}`)
+}

@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/engine.ts'
+import type { Census } from '../engine/census.ts'
 import { NotAccepting, QueueFull } from '../errors.ts'
 import type { CapacityMarks } from '../options.ts'
 
@@ -13,17 +13,17 @@ interface Waiting {
  * left. What handlers cause is never held back, so a full bus cannot block itself; it is counted all the same.
  */
 export class Capacity {
-  whenFull: 'wait' | 'throw'
-  readonly #engine: Engine
+  readonly #whenFull: 'wait' | 'throw'
+  readonly #census: Census
   #marks: CapacityMarks
   /** First come, first served. */
   readonly #waiting = new Set<Waiting>()
   #admitting = false
 
-  constructor(engine: Engine, marks: CapacityMarks, whenFull: 'wait' | 'throw') {
-    this.#engine = engine
+  constructor(census: Census, marks: CapacityMarks, whenFull: 'wait' | 'throw') {
+    this.#census = census
     this.#marks = marks
-    this.whenFull = whenFull
+    this.#whenFull = whenFull
   }
 
   get marks(): CapacityMarks {
@@ -37,7 +37,7 @@ export class Capacity {
 
   /** Whether a message from outside can be accepted at once. */
   get isOpen(): boolean {
-    return this.#engine.waiting < this.#marks.high && this.#waiting.size === 0
+    return this.#census.waiting < this.#marks.high && this.#waiting.size === 0
   }
 
   /**
@@ -48,8 +48,8 @@ export class Capacity {
    */
   enter<T>(enter: () => T | Promise<T>, until: (giveUp: (error: Error) => void) => () => void): Promise<T> {
     const { high } = this.#marks
-    if (this.whenFull === 'throw') {
-      const text = `${this.#engine.waiting} deliveries wait, and the capacity is ${high}. Send less, or raise capacity.high.`
+    if (this.#whenFull === 'throw') {
+      const text = `${this.#census.waiting} deliveries wait, and the capacity is ${high}. Send less, or raise capacity.high.`
       return Promise.reject(new QueueFull(text))
     }
     return new Promise<T>((resolve, reject) => {
@@ -71,10 +71,10 @@ export class Capacity {
       const forget = (): void => {
         stopWaiting()
         this.#waiting.delete(waiting)
-        if (this.#waiting.size === 0) this.#engine.whenFewer = undefined
+        if (this.#waiting.size === 0) this.#census.whenFewer = undefined
       }
       this.#waiting.add(waiting)
-      this.#engine.whenFewer = this.#admitSome
+      this.#census.whenFewer = this.#admitSome
     })
   }
 
@@ -85,7 +85,7 @@ export class Capacity {
   }
 
   readonly #admitSome = (): void => {
-    if (this.#admitting || this.#engine.waiting > this.#marks.low) return
+    if (this.#admitting || this.#census.waiting > this.#marks.low) return
     this.#admitting = true
     queueMicrotask(this.#admitAll) // Not within the start of another delivery.
   }
@@ -93,7 +93,7 @@ export class Capacity {
   readonly #admitAll = (): void => {
     this.#admitting = false
     for (const { admit } of this.#waiting) {
-      if (this.#engine.waiting >= this.#marks.high) return
+      if (this.#census.waiting >= this.#marks.high) return
       admit()
     }
   }

@@ -22,7 +22,7 @@ export function deadlockOf(request: Delivery, running: readonly Delivery[]): str
     found.push(...its.all, ...its.any.flat())
   }
   const free = new Set<Delivery>()
-  for (let before = -1; before < free.size; ) {
+  for (let before = -1; before < free.size;) {
     before = free.size
     for (const [delivery, { all, any }] of waits) {
       const isFree = all.every((one) => free.has(one)) && any.every((group) => group.some((one) => free.has(one)))
@@ -49,13 +49,15 @@ function waitsOf(delivery: Delivery, running: readonly Delivery[]): Waits {
     return { all: [lane.head], any: [], how: `waits in the lane '${key}' for` }
   }
   const full: Pool[] = []
-  for (let pool: Pool | undefined = target.pool; pool !== undefined; pool = pool.above) if (!pool.hasRoom) full.push(pool)
+  for (let pool: Pool | undefined = target.pool; pool !== undefined; pool = pool.above)
+    if (!pool.hasRoom) full.push(pool)
   const any = full.map((pool) => running.filter((one) => isIn(one, pool)))
   return { all: [], any, how: 'waits for a worker, all of which are busy, such as with' }
 }
 
 function isIn(delivery: Delivery, pool: Pool): boolean {
-  for (let own: Pool | undefined = delivery.target.pool; own !== undefined; own = own.above) if (own === pool) return true
+  for (let own: Pool | undefined = delivery.target.pool; own !== undefined; own = own.above)
+    if (own === pool) return true
   return false
 }
 

@@ -4,7 +4,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import { type Cause, Envelope } from '../message/envelope.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
-import type { MessageOptions, RequestOptions } from '../options.ts'
+import { type MessageOptions, noOptions, type RequestOptions } from '../options.ts'
 import type { Context } from '../routing/context.ts'
 import type { Deadline } from './deadlines.ts'
 import type { Handler } from './handler.ts'
@@ -15,8 +15,8 @@ import type { Dispatch } from './outlet.ts'
 export interface Waiter {
   /** Whether its failure belongs to the waiter alone, and is not dead. */
   readonly ownsFailure: boolean
-  done(value: unknown): void
-  failed(error: Error, status: 'dead' | 'stopped'): void
+  done(value: unknown, delivery: Delivery): void
+  failed(error: Error, status: 'dead' | 'stopped', delivery: Delivery): void
 }
 
 /** The waiter of a request that started within its call: the promise that its caller has tells it of the end. */
@@ -49,25 +49,39 @@ export interface Rest {
  * somebody asks for more than message and key.
  */
 export class Delivery implements Context {
-  readonly message: object | string
   readonly target: Handler
+  readonly message: object | string
   readonly key: string | undefined
+  #envelope: Envelope | undefined
+  /** Whoever waits for the end; with nobody, a failure is reported as dead. */
+  waiter: Waiter | undefined
   state: 'waiting' | 'running' | 'ended' = 'waiting'
   lane: Lane | undefined = undefined
   /** The next in the line that this delivery stands in. */
   next: Delivery | undefined = undefined
-  /** Whoever waits for the end; with nobody, a failure is reported as dead. */
-  waiter: Waiter | undefined = undefined
   rest: Rest | undefined = undefined
-  #envelope: Envelope | undefined
+  /** A handler that nothing is injected into is given the delivery itself: that is its context, and has it. */
+  readonly context: Context = this
   /** Milliseconds since the engine was made: small numbers take no space of their own. */
   #waitsSinceMs: number | undefined = undefined
 
-  constructor(target: Handler, message: object | string, of: string | undefined | Envelope) {
+  constructor(
+    target: Handler,
+    message: object | string,
+    /** Its envelope; or its key, where there is nothing else to put on one yet. */
+    of: Envelope | string | undefined,
+    waiter: Waiter | undefined,
+  ) {
     this.target = target
     this.message = message
-    this.key = typeof of === 'object' ? of.key : of
-    this.#envelope = typeof of === 'object' ? of : undefined
+    this.waiter = waiter
+    if (typeof of === 'object') {
+      this.key = of.key
+      this.#envelope = of
+    } else {
+      this.key = of
+      this.#envelope = undefined
+    }
   }
 
   get envelope(): Envelope {
@@ -113,11 +127,6 @@ export class Delivery implements Context {
   }
 
   // What its handler sees of it: see `Context`.
-
-  /** A handler that nothing is injected into is given the delivery itself: its context is what it is given. */
-  get context(): Context {
-    return this
-  }
 
   get type(): string {
     return this.envelope.type
@@ -165,20 +174,23 @@ export class Delivery implements Context {
     return rest.abort.signal
   }
 
-  publish(event: Fits<'event'> | string, options: MessageOptions = {}): void {
+  publish(event: Fits<'event'> | string, options: MessageOptions = noOptions): void {
     this.#record('publish', event, options)
   }
 
-  send(command: Fits<'command'> | string, options: MessageOptions = {}): void {
+  send(command: Fits<'command'> | string, options: MessageOptions = noOptions): void {
     this.#record('send', command, options)
   }
 
-  request<M extends Fits<'command' | 'query'> | string>(message: M, options: RequestOptions = {}): Promise<ResultOf<M>> {
+  request<M extends Fits<'command' | 'query'> | string>(
+    message: M,
+    options: RequestOptions = noOptions,
+  ): Promise<ResultOf<M>> {
     // The handler was bound to this very class, with this result.
     return this.target.outlet.request(message, options, this) as Promise<ResultOf<M>>
   }
 
-  #record(verb: 'publish' | 'send', message: unknown, options: MessageOptions): void {
+  #record(verb: 'publish' | 'send', message: object | string, options: MessageOptions): void {
     this.checkActive()
     const dispatch = this.target.outlet.record(verb, message, options, this)
     const rest = this.more()
@@ -191,10 +203,12 @@ export class Delivery implements Context {
     if (this.abandoned !== undefined) throw this.abandoned
     if (this.state === 'ended') throw new AttemptEnded(this.handler, this.type)
   }
+}
 
-  /** A context that is printed shows what it is for, and not what the engine keeps in it. */
-  [inspect.custom](): object {
+/** A context that is printed shows what it is for, and not what the engine keeps in it. */
+Object.defineProperty(Delivery.prototype, inspect.custom, {
+  value(this: Delivery): object {
     const { type, handler, id, key, attempt, headers, correlationId, causationId, time } = this
     return { type, handler, id, key, attempt, headers, correlationId, causationId, time }
-  }
-}
+  },
+})

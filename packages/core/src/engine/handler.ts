@@ -10,6 +10,7 @@ import { nameHandlers } from '../routing/wiring.ts'
 import type { Lanes } from './lanes.ts'
 import type { Outlet } from './outlet.ts'
 import { attemptOf } from './pipeline.ts'
+import type { Places } from './places.ts'
 import type { Pool } from './pool.ts'
 
 /** What handlers need of the engine. */
@@ -18,14 +19,7 @@ export interface HandlerEngine {
   /** When it was made, in milliseconds since 1970. */
   readonly madeAtMs: number
   readonly stopping: boolean
-  /** What is kept for a handler whatever becomes of the dispatcher meanwhile. */
-  placesOf(binding: Binding): Places
-}
-
-/** Where the deliveries of one handler wait. */
-export interface Places {
-  readonly lanes: Lanes
-  readonly pool: Pool
+  readonly places: Places
 }
 
 /** A handler ready to run: bound, injected, with its middleware around it, its lanes and its workers. */
@@ -41,7 +35,7 @@ export class Handler {
   readonly outlet: Outlet
 
   constructor(name: string, attempt: Attempt, of: { binding: Binding; engine: HandlerEngine; outlet: Outlet }) {
-    const { lanes, pool } = of.engine.placesOf(of.binding)
+    const { lanes, pool } = of.engine.places.of(of.binding)
     this.name = name
     this.attempt = attempt
     this.responseEvents = of.binding.responseEvents
@@ -63,9 +57,11 @@ export interface HandlerParts {
   readonly observer: Observer
 }
 
-/** Makes every handler ready. @throws {ImproperlyConfigured} with each class that could not be constructed. */
-export function readyHandlers(routers: readonly Router[], parts: HandlerParts): Map<Binding, Handler> {
-  const handlers = new Map<Binding, Handler>()
+/**
+ * Makes every handler ready, and puts it into `handlers`.
+ * @throws {ImproperlyConfigured} with each class that could not be constructed.
+ */
+export function readyHandlers(handlers: Map<Binding, Handler>, routers: readonly Router[], parts: HandlerParts): void {
   const problems: IambusError[] = []
   for (const router of routers) {
     const middleware = [...parts.middleware, ...router.middleware]
@@ -81,5 +77,4 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
     }
   }
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
-  return handlers
 }

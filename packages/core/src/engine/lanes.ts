@@ -1,12 +1,12 @@
 import type { Delivery } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 
-/** The queue of one (handler, key). Its head is ready or running, the others wait in the order of the calls. */
-export class Lane {
+/** The queue of one (handler, key). Its head is ready or running; the others stand in it, in the order of the calls. */
+export class Lane extends Fifo<Delivery> {
   head: Delivery
-  readonly waiting: Fifo<Delivery> = new Fifo()
 
   constructor(head: Delivery) {
+    super()
     this.head = head
   }
 }
@@ -25,13 +25,13 @@ export class Lanes {
       return true
     }
     delivery.lane = lane
-    lane.waiting.push(delivery)
+    lane.push(delivery)
     return false
   }
 
   /** Leaves the head's place, and gives the delivery that has it now, if there is one. */
   leave(key: string, lane: Lane): Delivery | undefined {
-    const next = lane.waiting.shift()
+    const next = lane.shift()
     if (next === undefined) this.#byKey.delete(key)
     else lane.head = next
     return next

@@ -1,3 +1,5 @@
+import { NotAccepting } from '../errors.ts'
+
 /** Undoes a start. */
 export type Close = (deadlineMs: number) => Promise<void>
 
@@ -16,9 +18,15 @@ export class Lifecycle {
     this.#open = open
   }
 
-  get phase(): 'stopped' | 'started' | 'stopping' {
-    if (this.#started !== undefined) return 'started'
-    return this.#stopping === undefined ? 'stopped' : 'stopping'
+  /** What a caller is told whose message is not taken. */
+  refusal(): NotAccepting {
+    if (this.#started !== undefined) {
+      return new NotAccepting('The dispatcher is starting: `await dp.start()` before sending messages.')
+    }
+    if (this.#stopping !== undefined) {
+      return new NotAccepting('The dispatcher is stopping: it takes no more messages. Stop what sends them first.')
+    }
+    return new NotAccepting('The dispatcher is not started: call `await dp.start()` before sending messages.')
   }
 
   async start(): Promise<void> {

@@ -6,17 +6,17 @@ import type { Handler } from './handler.ts'
 
 /** A message on its way out, with where it goes. */
 export interface Dispatch {
-  readonly envelope: Envelope
+  readonly message: object | string
   readonly route: Route<Handler>
-  /** The id that the caller gave it, if it did. */
-  readonly givenId: string | undefined
+  /** Its envelope; or its key, where there is nothing else to put on one yet. */
+  readonly of: Envelope | string | undefined
 }
 
 /** How a delivery causes others. `delivery/admission.ts` is behind it. */
 export interface Outlet {
-  /** Makes the envelope of a caused message, without letting it go. @throws where it would be refused. */
-  record(verb: 'publish' | 'send', message: unknown, options: MessageOptions, by: Delivery): Dispatch
+  /** Makes a caused message ready, without letting it go. @throws where it would be refused. */
+  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch
   /** Lets go what was recorded, in order. */
   release(recorded: readonly Dispatch[]): void
-  request(message: unknown, options: RequestOptions, by: Delivery): Promise<unknown>
+  request(message: object | string, options: RequestOptions, by: Delivery): Promise<unknown>
 }

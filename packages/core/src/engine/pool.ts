@@ -23,7 +23,7 @@ export class Pool {
 
   constructor(above?: Pool) {
     this.above = above
-    above?.#below.push(this)
+    if (above !== undefined) above.#below.push(this)
   }
 
   get limit(): number {

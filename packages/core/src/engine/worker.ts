@@ -2,8 +2,7 @@ import type { Delivery } from './delivery.ts'
 
 /** What a worker tells the engine. */
 export interface WorkerEngine {
-  done(worker: Worker, value: unknown): unknown
-  failed(worker: Worker, thrown: unknown): unknown
+  settled(worker: Worker, value: unknown, hasFailed: boolean): unknown
 }
 
 /**
@@ -20,7 +19,51 @@ export class Worker {
   readonly failed: (thrown: unknown) => unknown
 
   constructor(engine: WorkerEngine) {
-    this.done = (value) => engine.done(this, value)
-    this.failed = (thrown) => engine.failed(this, thrown)
+    this.done = (value) => engine.settled(this, value, false)
+    this.failed = (thrown) => engine.settled(this, thrown, true)
+  }
+}
+
+/** How many workers without work are kept. */
+const SPARE = 1_024
+
+/** The workers of an engine. */
+export class Workers {
+  readonly #engine: WorkerEngine
+  #all: Worker[] = []
+  #free: Worker | undefined = undefined
+
+  constructor(engine: WorkerEngine) {
+    this.#engine = engine
+  }
+
+  take(delivery: Delivery): Worker {
+    let worker = this.#free
+    if (worker === undefined) {
+      worker = new Worker(this.#engine)
+      this.#all.push(worker)
+    } else this.#free = worker.next
+    worker.next = undefined
+    worker.delivery = delivery
+    return worker
+  }
+
+  release(worker: Worker): void {
+    worker.delivery = undefined
+    worker.burst = 0
+    worker.next = this.#free
+    this.#free = worker
+  }
+
+  /** Whatever has a worker, of which few may have ended just now. */
+  deliveries(): Delivery[] {
+    return this.#all.flatMap(({ delivery }) => (delivery === undefined ? [] : [delivery]))
+  }
+
+  /** After a time of much work there may be many without any. */
+  letSpareGo(): void {
+    if (this.#all.length <= SPARE) return
+    this.#all = this.#all.filter(({ delivery }) => delivery !== undefined)
+    this.#free = undefined
   }
 }

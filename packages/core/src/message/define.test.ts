@@ -68,7 +68,6 @@ describe.each([
   })
 })
 
-// BUG: assigning it throws a TypeError of the engine ("Cannot set property ~kind ... which has only a getter").
 test('a payload with a field of the name under which the kind is kept is refused', () => {
   const Defined = defineEvent<object>('library.thing')
   expect(() => new Defined({ '~kind': 'event' })).toThrow(InvalidMessage)
@@ -116,8 +115,7 @@ test('a subclass can have a type name of its own', () => {
   expect(typeName(BookCreated)).toBe('library.book-created')
 })
 
-// BUG: the static is made read-only, and so is the one that a subclass inherits. A compiler that does not define but
-// assign static fields (TypeScript before target ES2022, or with useDefineForClassFields: false) makes this of it.
+// So does a compiler that assigns static fields and does not define them, such as TypeScript before target ES2022.
 test('a subclass can have its type name assigned', () => {
   class ThirdEdition extends BookCreated {}
   Object.assign(ThirdEdition, { type: 'library.third-edition' })

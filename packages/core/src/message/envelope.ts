@@ -33,6 +33,8 @@ export class Envelope {
   readonly key: string | undefined
   readonly headers: MessageHeaders
   readonly cause: Cause | undefined
+  /** The id that the caller gave it, if it did. */
+  readonly givenId: string | undefined
   readonly #clock: Clock
   #time: number | undefined
   #id: string | undefined
@@ -46,6 +48,7 @@ export class Envelope {
     this.cause = fields.cause
     this.#clock = fields.clock
     this.#time = fields.time
+    this.givenId = fields.id
     this.#id = fields.id
     this.#correlationId = fields.correlationId
   }

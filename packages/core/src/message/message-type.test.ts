@@ -32,6 +32,12 @@ describe('messageTypeOf', () => {
     ['a class that extends null', Reflect.construct(Plain, [], Orphan), Orphan],
   ])('takes an instance of %s', (_, message, type) => expect(messageTypeOf(message)).toBe(type))
 
+  test('takes an instance of a class that happens to be called Object', () => {
+    const Named = { Object: class extends Plain {} }.Object
+    expect(Named.name).toBe('Object')
+    expect(messageTypeOf(new Named())).toBe(Named)
+  })
+
   test('takes a string, which is its own type', () => expect(messageTypeOf('on startup')).toBe('on startup'))
 
   test('is not misled by a field named constructor', () => {
@@ -82,12 +88,10 @@ describe('messageTypeOf', () => {
     expect(() => messageTypeOf(message)).toThrow(/A promise is no message.*Await it first/)
   })
 
-  // BUG: it is told apart from a class by its prototype being this realm's Object.prototype, and taken as an 'Object'.
   test('refuses a plain object of another realm', () => {
     expect(() => messageTypeOf(runInNewContext('({ title: "Emma" })'))).toThrow(InvalidMessage)
   })
 
-  // BUG: the text looks whether there is a `then`, the rule whether it is a function.
   test('does not call a plain object a promise because it has a field named then', () => {
     expect(() => messageTypeOf(withThen('later'))).toThrow('a plain object is no message')
   })
@@ -169,6 +173,7 @@ describe('isMessageType', () => {
     ['an empty string', ''],
     ['an arrow function', () => {}],
     ['an async function', async function load() {}],
+    ['a function without a prototype', Object.assign(function bare(): void {}, { prototype: null })],
     ['an instance', new Plain()],
     ['a number', 5],
     ['null', null],

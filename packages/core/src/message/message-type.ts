@@ -61,7 +61,8 @@ function isPromise(message: object): boolean {
 function invalid(message: unknown): InvalidMessage {
   const rule = 'A message is an instance of a class, or a string that is not empty.'
   if (typeof message === 'function') {
-    return new InvalidMessage(`${shown(message)} is no message. ${rule} Create an instance: new ${message.name}(...).`)
+    const remedy = isMessageType(message) && message.name !== '' ? ` Create an instance: new ${message.name}(...).` : ''
+    return new InvalidMessage(`${shown(message)} is no message. ${rule}${remedy}`)
   }
   if (typeof message === 'object' && message !== null && isPromise(message)) {
     return new InvalidMessage(`A promise is no message. ${rule} Await it first.`)

@@ -1,4 +1,4 @@
-import { asError, ProviderFailed } from '../errors.ts'
+import { asError, InvalidOption, ProviderFailed, shown } from '../errors.ts'
 import type { Observer } from '../observe.ts'
 
 export type Awaitable<T> = T | PromiseLike<T>
@@ -20,6 +20,14 @@ export class Provider<T> {
     name: string,
     from: { open: () => Awaitable<T>; close?: ((value: T) => Awaitable<void>) | undefined },
   ) {
+    if (typeof name !== 'string' || name === '') {
+      throw new InvalidOption(`The name of a ${lifetime} is ${shown(name)}. Pass a string, such as 'repo'.`)
+    }
+    if (typeof from.open !== 'function') {
+      throw new InvalidOption(
+        `The ${lifetime} '${name}' was given ${shown(from.open)}. Pass the function that opens it.`,
+      )
+    }
     this.lifetime = lifetime
     this.name = name
     this.open = from.open
@@ -36,6 +44,7 @@ export class Provider<T> {
  *
  * @param name tells one resource from another: the same name with the same function is the same resource.
  * @param open gives the value, or a promise of it.
+ * @throws {InvalidOption} for an empty name, or what is no function.
  */
 export function singleton<T>(name: string, open: () => Awaitable<T>, options?: ProviderOptions<T>): Provider<T> {
   return new Provider('singleton', name, { open, close: options?.close })

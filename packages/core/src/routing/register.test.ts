@@ -86,7 +86,7 @@ describe('register(Message)(handler)', () => {
     ])
   })
 
-  // BUG: the text for a method that is not mounted is made at once, and String() of such an object throws a TypeError.
+  // String() throws for such an object.
   test('leaves to start() the fault of a message that cannot be shown as text', async () => {
     dp.events.register(Object.create(null) as never)((() => {}) as never)
     expect(await problems()).toEqual([expect.stringMatching(/^INVALID_MESSAGE: A handler was bound to a plain object/)])
@@ -219,7 +219,6 @@ describe('as a decorator of methods', () => {
     expect(await dp.request(new CountOrders())).toBe(7)
   })
 
-  // BUG: mount() looks for methods only in objects, so a class is "nothing to mount", and nothing else will do either.
   test('static ones can be decorated: their class is mounted', async () => {
     class Orders extends Plain {
       static readonly size = 7
@@ -234,6 +233,35 @@ describe('as a decorator of methods', () => {
     expect(await dp.request(new CountOrders())).toBe(7)
   })
 
+  test('static ones are bound by mounting their class, the others by mounting an instance', async () => {
+    class Orders {
+      @dp.queries.register(CountOrders)
+      static count(): number {
+        return 7
+      }
+
+      @dp.events.register(Placed)
+      log(_event: Placed): void {}
+    }
+    dp.mount(new Orders())
+    expect(await problems()).toEqual([expect.stringMatching(/^NOT_MOUNTED: The method 'count'/)])
+    dp.mount(Orders)
+    await dp.start()
+    expect(await dp.request(new CountOrders())).toBe(7)
+    expect(await ranBy(placed)).toEqual(['events/Orders.log'])
+  })
+
+  test('static ones are inherited, and named after the class that is mounted', async () => {
+    class Base extends Plain {
+      @dp.events.register(Placed)
+      static log(_event: Placed): void {}
+    }
+    class Derived extends Base {}
+    dp.mount(Derived)
+    await dp.start()
+    expect(await ranBy(placed)).toEqual(['events/Derived.log'])
+  })
+
   test('one method can be registered for several messages', async () => {
     class Orders {
       @dp.events.register(Placed)
@@ -246,7 +274,6 @@ describe('as a decorator of methods', () => {
     expect(await ranBy(new Paid({ id: 'a' }))).toEqual([expect.stringMatching(/^events\/Orders\.log(#2)?$/)])
   })
 
-  // BUG: each registration binds a function of its own, so it is not seen that they are one.
   test('one method registered for a class and its base runs once, as a function would', async () => {
     class Rush extends Placed {
       static override readonly type = 'shop.rush'

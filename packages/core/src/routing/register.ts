@@ -33,7 +33,7 @@ export class MethodRegistrations {
     const notMounted = new ImproperlyConfigured(
       'NOT_MOUNTED',
       `The method '${method}' was registered for ${what.label}, and no instance of its class is mounted. ` +
-        'Call dp.mount(new TheClass()) before start().',
+        'Call dp.mount(new TheClass()) before start(), or dp.mount(TheClass) if the method is static.',
     )
     const registration = { method, bind: what.bind, read: what.read, notMounted, mounted: 0 }
     this.#all.push(registration)

@@ -24,9 +24,9 @@ export function responseCycles(bindings: readonly Binding[]): string[][] {
 }
 
 /** Whether messages of this type reach the handler, also by a base class. */
-function handles({ types }: Binding, type: MessageType): boolean {
+function handles({ types, router }: Binding, type: MessageType): boolean {
   return types.some((bound) => {
-    if (bound === type) return true
+    if (bound === type || router !== 'event') return bound === type
     return typeof bound === 'function' && typeof type === 'function' && type.prototype instanceof bound
   })
 }

@@ -60,8 +60,8 @@ function sameName(bindings: readonly Binding[]): IambusError[] {
 }
 
 function sameTypeName(bindings: readonly Binding[]): IambusError[] {
-  const types = new Set(bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]))
-  return several(Map.groupBy(types, typeName)).map(([name, group]) => {
+  const all = new Set(bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]))
+  return several(Map.groupBy(all, typeName)).map(([name, group]) => {
     const classes = group.map((type) => {
       if (typeof type === 'string') return 'a string'
       return type.name === '' ? 'a class without a name' : `class ${type.name}`

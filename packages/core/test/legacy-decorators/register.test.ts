@@ -166,7 +166,6 @@ describe('a legacy decorator of methods', () => {
     expect(await dp.request(new CountOrders())).toBe(7)
   })
 
-  // BUG: mount() looks for methods only in objects, so a class is "nothing to mount", and nothing else will do either.
   test('binds static ones when their class is mounted', async () => {
     class Orders {
       static readonly size: number = 7

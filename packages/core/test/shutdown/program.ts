@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Dispatcher, singleton } from '../../src/index.ts'
 
 const how = process.argv[2]
+const isOver = (stopping: boolean) => stopping && how !== 'never ends'
 const dp = new Dispatcher({ shutdownSignals: how === 'no signals' ? [] : ['SIGTERM', 'SIGINT'] })
 const inject = { file: singleton('file', () => 'file', { close: () => console.log('closed') }) }
 if (how === 'own listener') process.on('SIGTERM', () => console.log('own listener'))
@@ -11,7 +12,7 @@ dp.events.bind(
   'work',
   async (_event, { context, file }) => {
     console.log(`started ${context.id} with the ${file}`)
-    while (!context.stopping || how === 'never ends') await delay(5)
+    while (!isOver(context.stopping)) await delay(5)
     console.log(`ended ${context.id}`)
   },
   { inject, name: 'worker' },
