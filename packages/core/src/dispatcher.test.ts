@@ -140,7 +140,7 @@ describe('the verbs', () => {
   test('the same id again is accepted with a notice, and runs once', async () => {
     const logger = silent()
     let now = 1_000
-    const { dp, told } = bus({ logger, dedupeMs: 100, clock: { now: () => now, after: () => () => {} } })
+    const { dp, told } = bus({ logger, dedupeMs: 100, clock: { now: () => now, after: () => ({ cancel: () => {} }) } })
     await dp.start()
     await dp.publish(new Created({ title: 'once' }), { id: 'a' })
     await dp.publish(new Created({ title: 'twice' }), { id: 'a' })
@@ -304,7 +304,7 @@ describe('the deadline of stop', () => {
     const timers = new Set<() => void>()
     const after = (_delayMs: number, run: () => void) => {
       timers.add(run)
-      return () => timers.delete(run)
+      return { cancel: () => void timers.delete(run) }
     }
     return { clock: { now: () => 0, after }, timers, fire: () => [...timers].forEach((run) => run()) }
   }
@@ -319,7 +319,10 @@ describe('the deadline of stop', () => {
       context.signal.addEventListener('abort', () => reasons.push(context.signal.reason))
       return forever.promise
     })
-    dp.queries.bind('ask', () => forever.promise)
+    dp.queries.bind('ask', (_query, { context }) => {
+      const { signal } = context
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    })
     await dp.start()
     await dp.publish('work', { key: 'a', id: 'running' })
     await dp.publish('work', { key: 'a', id: 'waiting' })
@@ -460,14 +463,14 @@ describe('replaceable parts', () => {
   })
 
   test('an engine class changes how deliveries run', async () => {
-    const submitted: string[] = []
+    const placed: string[] = []
     class Watching extends Engine {
-      override submit(delivery: Delivery) {
-        submitted.push(delivery.envelope.type)
-        super.submit(delivery)
+      protected override place(delivery: Delivery) {
+        placed.push(delivery.type)
+        return super.place(delivery)
       }
       protected override run(delivery: Delivery) {
-        return delivery.envelope.type === 'blocked' ? 'not run' : super.run(delivery)
+        return delivery.type === 'blocked' ? 'not run' : super.run(delivery)
       }
     }
     const dp = new Dispatcher({ engine: Watching })
@@ -476,7 +479,7 @@ describe('replaceable parts', () => {
     expect(await dp.request('blocked')).toBe('not run')
     expect(await dp.request('open')).toBe('run')
     await dp.stop()
-    expect(submitted).toEqual(['blocked', 'open'])
+    expect(placed).toEqual(['blocked', 'open'])
   })
 
   test('a dispatcher class changes how messages are published', async () => {

@@ -1,37 +1,31 @@
-import { type DispatcherOptions, dispatcherOptionNames } from './dispatcher-options.ts'
-import { Admission } from './delivery/admission.ts'
+import type { Admission } from './delivery/admission.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
-import { Engine } from './engine/engine.ts'
-import { type Handler, readyHandlers } from './engine/handler.ts'
+import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
 import { type Close, Lifecycle } from './engine/lifecycle.ts'
 import type { Outcome } from './engine/outcome.ts'
-import { drain, reportAtExit, stopOnSignals } from './engine/shutdown.ts'
-import { ImproperlyConfigured, shown } from './errors.ts'
+import { stopOnSignals } from './engine/shutdown.ts'
+import { ImproperlyConfigured, StopDeadlock, shown } from './errors.ts'
+import type { Limits } from './limits.ts'
+import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
 import type { StringMessage } from './message/message-type.ts'
 import { Observer } from './observe.ts'
 import {
-  checkCount,
   checkDurationMs,
   checkNames,
   checkObject,
-  DEFAULTS,
+  DEADLINE_MS,
   type NotWaiting,
+  noOptions,
   type PerhapsWaiting,
   type PublishOptions,
   type RequestOptions,
   type StopOptions,
   type Waiting,
 } from './options.ts'
-import { type Clock, systemClock } from './ports/clock.ts'
-import { consoleLogger } from './ports/logger.ts'
-import type { Binding } from './routing/binding.ts'
-import { HandlerMap } from './routing/handler-map.ts'
-import { aroundOutgoing, type Middleware, type OutgoingMiddleware } from './routing/middleware.ts'
+import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
 import { Mounted } from './routing/module.ts'
-import { responseCycles } from './routing/response-cycles.ts'
-import { EventRouter, RequestRouter, type Router } from './routing/router.ts'
-import { openSingletons, wiringProblems } from './routing/wiring.ts'
+import type { EventRouter, RequestRouter, Router } from './routing/router.ts'
 
 /** What `handle(message, { waitForResponse: true })` resolves to: outcomes for an event, else the response. */
 export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : ResultOf<M>
@@ -48,49 +42,49 @@ export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : R
  * ```
  */
 export class Dispatcher {
-  readonly #options: DispatcherOptions
-  readonly #clock: Clock
+  readonly #options: SettledOptions
   readonly #observer: Observer
   readonly #seenIds: SeenIds
   readonly #middleware: Middleware[] = []
   readonly #outgoing: OutgoingMiddleware[] = []
   readonly #mounted = new Mounted()
+  readonly #lifecycle = new Lifecycle(() => this.#start())
   #events: EventRouter | undefined
   #commands: RequestRouter<'command'> | undefined
   #queries: RequestRouter<'query'> | undefined
-  #engine: Engine | undefined
+  #machine: Machine | undefined
   #frozen = false
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
-  readonly #lifecycle = new Lifecycle(() => this.#start())
 
   /** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
   constructor(options: DispatcherOptions = {}) {
-    checkNames('new Dispatcher()', options, dispatcherOptionNames)
-    this.#options = options
-    this.#clock = options.clock ?? systemClock
-    this.#observer = new Observer(options.logger ?? consoleLogger)
-    const { maxDepth = DEFAULTS.maxDepth, dedupeMs = DEFAULTS.dedupeMs } = options
-    checkCount('maxDepth', maxDepth)
-    this.#seenIds = new SeenIds(checkDurationMs('dedupeMs', dedupeMs))
+    this.#options = settledOptions(options)
+    this.#observer = new Observer(this.#options.logger)
+    this.#seenIds = new SeenIds(this.#options.dedupeMs)
   }
 
   /** Where events are bound: any number of handlers each. Made on first use. */
   get events(): EventRouter {
-    this.#events ??= this.#made(new (this.#options.eventsRouter ?? EventRouter)())
+    this.#events ??= this.#made(new this.#options.eventsRouter())
     return this.#events
   }
 
   /** Where commands are bound: one handler each. Made on first use. */
   get commands(): RequestRouter<'command'> {
-    this.#commands ??= this.#made(new (this.#options.commandsRouter ?? RequestRouter<'command'>)('command'))
+    this.#commands ??= this.#made(new this.#options.commandsRouter('command'))
     return this.#commands
   }
 
   /** Where queries are bound: one handler each. Made on first use. */
   get queries(): RequestRouter<'query'> {
-    this.#queries ??= this.#made(new (this.#options.queriesRouter ?? RequestRouter<'query'>)('query'))
+    this.#queries ??= this.#made(new this.#options.queriesRouter('query'))
     return this.#queries
+  }
+
+  /** How many deliveries may run and wait, to be read and changed while it runs. */
+  get limits(): Limits {
+    return this.#running().limits
   }
 
   /** Whether messages are taken. */
@@ -146,9 +140,11 @@ export class Dispatcher {
   stop(options: StopOptions = {}): Promise<void> {
     try {
       checkNames('stop()', options, ['deadlineMs'])
-      const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEFAULTS.deadlineMs, { infinite: true })
+      const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS, { infinite: true })
+      const within = this.#machine?.engine.starting
       this.#admission = undefined
-      return this.#lifecycle.stop(deadlineMs)
+      const stopped = this.#lifecycle.stop(deadlineMs)
+      return within === undefined ? stopped : refusedTo(within.handler)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -167,10 +163,15 @@ export class Dispatcher {
   publish(event: Fits<'event'> | StringMessage, options: PublishOptions & Waiting): Promise<Outcome[]>
   publish(event: Fits<'event'> | StringMessage, options?: PublishOptions & NotWaiting): Promise<void>
   publish(event: Fits<'event'> | StringMessage, options: PublishOptions & PerhapsWaiting): Promise<Outcome[] | void>
-  publish(event: unknown, options: PublishOptions & PerhapsWaiting = {}): Promise<Outcome[] | void> {
-    return this.#enter<Outcome[] | void>(options, (admission) =>
-      options.waitForResponse ? admission.publishAndWait(event, options) : admission.tell('publish', event, options),
-    )
+  publish(event: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<Outcome[] | void> {
+    try {
+      const admission = this.#enter(options)
+      return options.waitForResponse
+        ? admission.publishAndWait(event, options)
+        : admission.tell('publish', event, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -178,8 +179,12 @@ export class Dispatcher {
    *
    * @throws {NotAccepting | InvalidMessage | InvalidOption | WrongKind | HandlerDoesNotExist | Aborted} as a rejection.
    */
-  send(command: Fits<'command'> | string, options: PublishOptions = {}): Promise<void> {
-    return this.#enter(options, (admission) => admission.tell('send', command, options))
+  send(command: Fits<'command'> | string, options: PublishOptions = noOptions): Promise<void> {
+    try {
+      return this.#enter(options).tell('send', command, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -193,8 +198,12 @@ export class Dispatcher {
     message: M,
     options: RequestOptions = {},
   ): Promise<ResultOf<M>> {
-    // The handler was bound to this very class, with this result.
-    return this.#enter(options, (admission) => admission.request(message, options)) as Promise<ResultOf<M>>
+    try {
+      // The handler was bound to this very class, with this result.
+      return this.#enter(options).request(message, options) as Promise<ResultOf<M>>
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -206,36 +215,30 @@ export class Dispatcher {
   handle<M extends object | string>(message: M, options: PublishOptions & Waiting): Promise<Handled<M>>
   handle(message: object | string, options?: PublishOptions & NotWaiting): Promise<void>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting): Promise<unknown>
-  handle(message: object | string, options: PublishOptions & PerhapsWaiting = {}): Promise<unknown> {
-    return this.#enter(options, (admission) => {
-      const isEvent = admission.kindOf(message) === 'event'
-      if (options.waitForResponse) {
-        return isEvent ? admission.publishAndWait(message, options) : admission.request(message, options)
-      }
-      return isEvent ? admission.tell('publish', message, options) : admission.tellAny(message, options)
-    })
-  }
-
-  /** Refusals are rejections, never thrown: a caller has one place to look for them. */
-  #enter<T>(options: object, step: (admission: Admission) => Promise<T> | T): Promise<T> {
+  handle(message: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<unknown> {
     try {
-      checkObject('a message', options)
-      if (this.#admission === undefined) throw this.#lifecycle.refusal()
-      return Promise.resolve(step(this.#admission))
+      const admission = this.#enter(options)
+      const isEvent = admission.kindOf(message) === 'event'
+      if (!options.waitForResponse) return admission.tell(isEvent ? 'publish' : 'request', message, options)
+      return isEvent ? admission.publishAndWait(message, options) : admission.request(message, options)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
+  /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
+  #enter(options: object): Admission {
+    if (options !== noOptions) checkObject('a message', options)
+    if (this.#admission === undefined) throw this.#lifecycle.refusal()
+    return this.#admission
+  }
+
   async #start(): Promise<Close | undefined> {
     const routers = this.#routers()
-    const bindings = routers.flatMap((router) => router.bindings)
     this.#freeze(true)
     try {
-      const problems = wiringProblems(routers)
-      if (problems.length > 0) throw ImproperlyConfigured.of(problems)
-      for (const cycle of responseCycles(bindings)) this.#observer.say('responseCycle', { cycle })
-      if (bindings.length > 0) return await this.#open(routers, bindings)
+      checkWiring(routers, this.#observer)
+      if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
       this.#freeze(false)
       throw error
@@ -245,32 +248,22 @@ export class Dispatcher {
     return undefined
   }
 
-  async #open(routers: readonly Router[], bindings: readonly Binding[]): Promise<Close> {
-    const observer = this.#observer
-    const clock = this.#clock
-    const engine = (this.#engine ??= new (this.#options.engine ?? Engine)(observer))
-    const singletons = await openSingletons(bindings, observer)
-    try {
-      const handlers = readyHandlers(routers, { singletons, middleware: this.#middleware, engine, observer })
-      const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
-      const outgoing = aroundOutgoing(this.#outgoing)
-      const { maxDepth = DEFAULTS.maxDepth, shutdownSignals = [] } = this.#options
-      const seenIds = this.#seenIds
-      engine.stopping = false
-      this.#admission = new Admission({ map, engine, observer, clock, seenIds, maxDepth, outgoing })
-      const ignoreSignals = stopOnSignals(shutdownSignals, () => this.stop())
-      const ignoreExit = reportAtExit(engine, observer)
-      return async (deadlineMs) => {
-        this.#admission = undefined
-        await drain(engine, deadlineMs, { clock, observer })
-        ignoreSignals()
-        ignoreExit()
-        await singletons.close()
-      }
-    } catch (error) {
-      await singletons.close()
-      throw error
+  async #open(routers: readonly Router[]): Promise<Close> {
+    const [observer, seenIds, middleware, outgoing] = [this.#observer, this.#seenIds, this.#middleware, this.#outgoing]
+    const parts = { observer, seenIds, middleware, outgoing, maxDepth: this.#options.maxDepth }
+    const { admission, close } = await openBus(routers, this.#running(), parts)
+    this.#admission = admission
+    const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.stop())
+    return (deadlineMs) => {
+      this.#admission = undefined
+      return close(deadlineMs).finally(ignoreSignals)
     }
+  }
+
+  /** What messages run on: made when first needed, and kept from then on. */
+  #running(): Machine {
+    this.#machine ??= machineOf(this.#options, { observer: this.#observer, routers: () => this.#routers() })
+    return this.#machine
   }
 
   #routers(): Router[] {
@@ -292,6 +285,13 @@ export class Dispatcher {
     const text = `dp.${verb}() was called after start(): the handler map is frozen. Call it before start().`
     throw new ImproperlyConfigured('ALREADY_STARTED', text)
   }
+}
+
+/** A handler that awaits this stop would wait for itself: it is told so, if it does. The stop goes on. */
+function refusedTo(handler: string): Promise<void> {
+  const refusal = Promise.reject<void>(new StopDeadlock(handler))
+  refusal.catch(() => {})
+  return refusal
 }
 
 /** The default dispatcher, for programs that need one. */

@@ -19,6 +19,10 @@ const one: IambusError[] = [
   new errors.NotAccepting('text'),
   new errors.ProviderFailed('repo', 'text', { cause }),
   new errors.Stopped('text'),
+  new errors.TimedOut('text'),
+  new errors.QueueFull('text'),
+  new errors.LaneDeadlock(['a waits for', 'a']),
+  new errors.StopDeadlock('events/a'),
   new errors.WrongKind('text'),
   ImproperlyConfigured.of([]),
 ]

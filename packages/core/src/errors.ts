@@ -88,6 +88,40 @@ export class Aborted extends IambusError {
   }
 }
 
+/** A handler took longer than its `timeoutMs`, or a caller waited for longer than its own. */
+export class TimedOut extends IambusError {
+  constructor(message: string) {
+    super('TIMED_OUT', message)
+  }
+}
+
+/** The bus holds as many waiting deliveries as its `capacity` lets, and `whenFull` is `'throw'`. */
+export class QueueFull extends IambusError {
+  constructor(message: string) {
+    super('QUEUE_FULL', message)
+  }
+}
+
+/** A request would wait for a lane or a worker that cannot become free before the request itself has ended. */
+export class LaneDeadlock extends IambusError {
+  /** Who waits for whom, from the request back to itself. */
+  readonly circle: readonly string[]
+
+  constructor(circle: readonly string[]) {
+    const remedy = 'Send it without waiting for the answer, give it another key (or none), or allow more workers.'
+    super('LANE_DEADLOCK', `This request would wait for itself: ${circle.join(' ')}. ${remedy}`)
+    this.circle = circle
+  }
+}
+
+/** A handler awaits `dp.stop()`, which waits for the handler. The dispatcher stops all the same. */
+export class StopDeadlock extends IambusError {
+  constructor(handler: string) {
+    const remedy = 'The dispatcher is stopping: let the handler end, and do not await stop() in it.'
+    super('STOP_DEADLOCK', `${handler} called dp.stop(), and would wait for itself if it awaited that. ${remedy}`)
+  }
+}
+
 /** `stop()` reached its deadline before the delivery ended. Also the reason of its handler's `context.signal`. */
 export class Stopped extends IambusError {
   constructor(message: string) {

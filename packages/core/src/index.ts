@@ -1,7 +1,7 @@
 export { Dispatcher, dispatcher, type Handled } from './dispatcher.ts'
-export type { DispatcherOptions } from './dispatcher-options.ts'
-export type { Delivery, Dispatch, Outlet, Waiter } from './engine/delivery.ts'
-export { Engine } from './engine/engine.ts'
+export type { DispatcherOptions, RouterOptions } from './dispatcher-options.ts'
+export type { Delivery, Waiter } from './engine/delivery.ts'
+export { Engine, type EngineParts } from './engine/engine.ts'
 export type { Handler } from './engine/handler.ts'
 export type { Outcome, OutcomeStatus } from './engine/outcome.ts'
 export {
@@ -14,12 +14,16 @@ export {
   ImproperlyConfigured,
   InvalidMessage,
   InvalidOption,
+  LaneDeadlock,
   MaxDepthExceeded,
   MiddlewareFault,
   NonErrorThrown,
   NotAccepting,
   ProviderFailed,
+  QueueFull,
+  StopDeadlock,
   Stopped,
+  TimedOut,
   WrongKind,
 } from './errors.ts'
 export { type DefinedClass, defineCommand, defineEvent, defineQuery } from './message/define.ts'
@@ -28,8 +32,9 @@ export type { Envelope } from './message/envelope.ts'
 export { Command, Event, type Kind, Query, type ResultOf } from './message/kind.ts'
 export type { MessageClass, MessageType } from './message/message-type.ts'
 export type { Notices, Observer } from './observe.ts'
-export type { MessageOptions, PublishOptions, RequestOptions, StopOptions } from './options.ts'
-export type { Clock } from './ports/clock.ts'
+export type { Limits, WorkerLimit } from './limits.ts'
+export type { CapacityMarks, MessageOptions, PublishOptions, RequestOptions, StopOptions } from './options.ts'
+export type { Clock, Timer } from './ports/clock.ts'
 export type { Logger } from './ports/logger.ts'
 export type { Binding, BindOptions } from './routing/binding.ts'
 export type { Context } from './routing/context.ts'

@@ -27,6 +27,8 @@ export interface Notices {
   readonly late: DeliveryNotice & { readonly error: Error | undefined }
   /** `stop()` reached its deadline, or the process ended, with this delivery waiting or running. */
   readonly undelivered: DeliveryNotice & { readonly state: 'waiting' | 'running'; readonly reason: string }
+  /** A handler goes on long after it was given up: it still holds its lane and its worker. */
+  readonly stalled: DeliveryNotice & { readonly afterMs: number }
   /** A provider could not be closed. */
   readonly closeFailed: { readonly provider: string; readonly error: Error }
   /** `start()` found nothing bound: the dispatcher stays unstarted. */
@@ -68,6 +70,11 @@ const table: Table = {
     level: 'error',
     text: ({ envelope, handler, state, reason }) =>
       `${reason}: '${envelope.type}' (id ${envelope.id}) was still ${state} for ${handler}.`,
+  },
+  stalled: {
+    level: 'error',
+    text: ({ envelope, handler, afterMs }) =>
+      `${handler} still runs for '${envelope.type}', ${afterMs} ms after it was given up: it holds its lane and worker.`,
   },
   closeFailed: {
     level: 'error',

@@ -2,14 +2,32 @@ import { InvalidOption, shown } from './errors.ts'
 import type { MessageHeaders } from './message/augmentable.ts'
 
 /** Every default, in one place. */
-export const DEFAULTS = {
-  /** How long `stop()` waits for what was accepted, in milliseconds. */
-  deadlineMs: 10_000,
+export const DEFAULTS: Defaults = {
   /** How many messages may cause each other in one chain before the next one ends as dead. */
   maxDepth: 1_000,
   /** For how long an `id` given to `publish` or `send` is remembered, so that its second use runs nothing: 5 minutes. */
   dedupeMs: 300_000,
-} as const
+  /** How many deliveries may run at a time: of the dispatcher, of a router, of a handler. */
+  workers: Number.POSITIVE_INFINITY,
+  /** How many deliveries may wait before messages from outside are held back, and when they are let in again. */
+  capacity: { high: Number.POSITIVE_INFINITY, low: Number.POSITIVE_INFINITY },
+  /** What becomes of a message from outside that would go over the capacity. */
+  whenFull: 'wait',
+  /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
+  stallAfterMs: 30_000,
+}
+
+interface Defaults {
+  readonly maxDepth: number
+  readonly dedupeMs: number
+  readonly workers: number
+  readonly capacity: CapacityMarks
+  readonly whenFull: 'wait' | 'throw'
+  readonly stallAfterMs: number
+}
+
+/** How long `stop()` waits for what was accepted, in milliseconds. */
+export const DEADLINE_MS = 10_000
 
 /** The longest delay that a timer of Node.js can have, in milliseconds (2^31 - 1, about 24.8 days). */
 const MAX_TIMER_MS = 2_147_483_647
@@ -29,11 +47,26 @@ export interface MessageOptions {
 export interface PublishOptions extends MessageOptions {
   /** Aborted before the message is accepted, it refuses it. Afterwards it has no effect. */
   readonly signal?: AbortSignal | undefined
+  /** How long the message may wait to be accepted where the bus is full, in milliseconds. Afterwards it has no effect. */
+  readonly timeoutMs?: number | undefined
 }
 
 export interface RequestOptions extends MessageOptions {
   /** Aborted, it rejects the request, and aborts the `context.signal` of the handler if that has started. */
   readonly signal?: AbortSignal | undefined
+  /** How long the caller waits for the answer, in milliseconds. Then it is as if `signal` was aborted. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** The options of a call without any: one object, so that such calls can be told at a glance. */
+export const noOptions: Record<never, never> = Object.freeze({})
+
+/** How many deliveries may wait. */
+export interface CapacityMarks {
+  /** From so many on, messages from outside are held back. */
+  readonly high: number
+  /** When no more than so many are left, they are let in again. At most `high`. */
+  readonly low: number
 }
 
 /** Whether the caller of `publish` or `handle` waits for what becomes of the message. */
@@ -48,7 +81,8 @@ export interface StopOptions {
 
 /** @throws {InvalidOption} for a key, id, correlation id, headers or signal that cannot be. */
 export function checkMessageOptions(options: PublishOptions): void {
-  const { id, key, headers, correlationId, signal } = options
+  const { id, key, headers, correlationId, signal, timeoutMs } = options
+  if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
   if (id !== undefined) checkText('id', id)
   if (key !== undefined && key !== null) checkText('key', key)
   if (correlationId !== undefined) checkText('correlationId', correlationId)
@@ -72,10 +106,30 @@ export function checkDurationMs(name: string, value: unknown, bounds?: { readonl
   return value
 }
 
-/** @throws {InvalidOption} for a count that is no whole number from 1 on. */
-export function checkCount(name: string, value: unknown): number {
+/** @throws {InvalidOption} for a count that is neither a whole number from 1 on nor, where that is meant, infinite. */
+export function checkCount(name: string, value: unknown, bounds?: { readonly infinite: boolean }): number {
+  if (bounds?.infinite === true && value === Number.POSITIVE_INFINITY) return value
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
-  throw new InvalidOption(`${name} is ${shown(value)}. Pass a whole number, 1 or more.`)
+  const remedy = bounds?.infinite === true ? 'a whole number, 1 or more, or Infinity' : 'a whole number, 1 or more'
+  throw new InvalidOption(`${name} is ${shown(value)}. Pass ${remedy}.`)
+}
+
+/** @throws {InvalidOption} for a number of workers that cannot be. */
+export function checkWorkers(where: string, value: unknown): number {
+  return checkCount(`${where}workers`, value, { infinite: true })
+}
+
+/** @throws {InvalidOption} for marks that are no counts, or a low one above the high one. */
+export function checkCapacity(marks: unknown): CapacityMarks {
+  checkNames('capacity', marks, ['high', 'low'])
+  const { high, low } = marks as Partial<CapacityMarks>
+  checkCount('capacity.high', high, { infinite: true })
+  if (low === 0) return { high: high as number, low }
+  checkCount('capacity.low', low, { infinite: true })
+  if ((low as number) > (high as number)) {
+    throw new InvalidOption(`capacity.low is ${low}, above capacity.high, which is ${high}. Pass less.`)
+  }
+  return { high: high as number, low: low as number }
 }
 
 /** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */

@@ -43,11 +43,7 @@ interface Run {
   readonly delivery: string
 }
 
-const runOf = ({ handler, envelope }: Pick<Delivery, 'handler' | 'envelope'>): Run => ({
-  handler: handler.name,
-  key: envelope.key,
-  delivery: `${handler.name} ${envelope.id}`,
-})
+const runOf = ({ handler, key, id }: Delivery): Run => ({ handler, key, delivery: `${handler} ${id}` })
 
 describe('for random programs of handlers that publish, fail and wait', () => {
   test('each accepted message ends in exactly one outcome per handler, and per key the order holds', async () => {
@@ -59,9 +55,9 @@ describe('for random programs of handlers that publish, fail and wait', () => {
         async (handlers, publications, scheduler) => {
           const submitted: Run[] = []
           class Recording extends Engine {
-            override submit(delivery: Delivery) {
+            protected override place(delivery: Delivery) {
               submitted.push(runOf(delivery))
-              super.submit(delivery)
+              return super.place(delivery)
             }
           }
           const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }

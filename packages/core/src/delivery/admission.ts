@@ -1,16 +1,27 @@
-import { Delivery, type Dispatch, type Outlet, type Waiter } from '../engine/delivery.ts'
+import { deadlockOf } from '../engine/deadlock.ts'
+import { caller, Delivery, type Waiter } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
-import { Aborted, HandlerDoesNotExist, MaxDepthExceeded, shown, WrongKind } from '../errors.ts'
-import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
+import type { Dispatch, Outlet } from '../engine/outlet.ts'
+import { HandlerDoesNotExist, LaneDeadlock, WrongKind } from '../errors.ts'
+import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
-import { checkMessageOptions, type MessageOptions, type PublishOptions, type RequestOptions } from '../options.ts'
-import type { Clock } from '../ports/clock.ts'
+import {
+  checkMessageOptions,
+  type MessageOptions,
+  noOptions,
+  type PublishOptions,
+  type RequestOptions,
+} from '../options.ts'
 import { routerName } from '../routing/binding.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
+import type { Capacity } from './capacity.ts'
+import { Join } from './join.ts'
+import { maxDepthExceeded } from './max-depth.ts'
+import { giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
 
 type Verb = Outgoing['verb']
@@ -20,14 +31,15 @@ export interface AdmissionParts {
   readonly map: HandlerMap<Handler>
   readonly engine: Engine
   readonly observer: Observer
-  readonly clock: Clock
+  readonly capacity: Capacity
   readonly seenIds: SeenIds
   readonly maxDepth: number
   /** The outgoing middleware, composed. */
   readonly outgoing: ((message: Outgoing) => void) | undefined
 }
 
-const kindsOf: Record<Verb, readonly Kind[]> = { publish: ['event'], send: ['command'], request: ['command', 'query'] }
+/** What `publish` and `send` resolve with: the message is accepted. */
+const accepted: Promise<void> = Promise.resolve()
 
 const remedyFor: Record<Kind, string> = {
   event: 'publish() it',
@@ -37,7 +49,8 @@ const remedyFor: Record<Kind, string> = {
 
 /**
  * Where every message enters, from outside and from handlers: it is checked, gets its envelope, and becomes one delivery
- * for each of its handlers. All of that happens within the call, so that the order is the order of the calls.
+ * for each of its handlers. Unless it has to wait because the bus is full, all of that happens within the call, so that
+ * the order is the order of the calls.
  */
 export class Admission implements Outlet {
   readonly #parts: AdmissionParts
@@ -47,132 +60,213 @@ export class Admission implements Outlet {
     this.#parts = parts
   }
 
-  /** @throws {InvalidMessage} */
+  /** @throws {InvalidMessage | HandlerDoesNotExist} */
   kindOf(message: unknown): Kind {
     const { type, kind } = this.#parts.map.routeOf(message)
     if (kind === undefined) throw noHandler(type, kind)
     return kind
   }
 
-  /** Publishes or sends. @throws whatever refuses the message. */
-  tell(verb: 'publish' | 'send', message: unknown, options: PublishOptions): void {
-    this.release([this.#dispatch(verb, message, options)])
+  /**
+   * Publishes or sends, from outside; or, as `'request'`, has a command or query handled without waiting for the answer.
+   * @throws whatever refuses the message.
+   */
+  tell(verb: Verb, message: object | string, options: PublishOptions): Promise<void> {
+    const route = this.#route(verb, message)
+    const of = this.#addressed(verb, message, options, route)
+    if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen({ message, route, of }, options)
+    this.#accept(message, route, of)
+    this.#parts.engine.pump()
+    return accepted
   }
 
-  /** Has a command or query handled, without waiting for the answer. @throws whatever refuses the message. */
-  tellAny(message: unknown, options: PublishOptions): void {
-    this.release([this.#dispatch('request', message, options)])
-  }
-
-  /** Publishes, and waits for what becomes of the event at each handler. */
-  publishAndWait(message: unknown, options: PublishOptions): Promise<Outcome[]> {
-    const dispatch = this.#dispatch('publish', message, options)
-    const names = dispatch.route.handlers.map(({ name }) => name)
-    if (this.#isDuplicate(dispatch)) return Promise.resolve(names.map((handler) => ({ handler, status: 'skipped' })))
-    return new Promise((resolve) => {
-      const outcomes: Outcome[] = []
-      let pending = names.length
-      const settle = (index: number, outcome: Outcome): void => {
-        outcomes[index] = outcome
-        pending -= 1
-        if (pending === 0) resolve(outcomes)
-      }
-      if (pending === 0) resolve(outcomes)
-      this.#deliver(dispatch, (handler, index) => ({
-        ownsFailure: false,
-        done: (value) => settle(index, { handler: handler.name, status: 'done', value }),
-        failed: (error, status) => settle(index, { handler: handler.name, status, error }),
-      }))
-      this.#parts.engine.pump()
-    })
+  /** Publishes, and waits for what becomes of the event at each handler. @throws whatever refuses the message. */
+  publishAndWait(message: object | string, options: PublishOptions): Promise<Outcome[]> {
+    const route = this.#route('publish', message)
+    const of = this.#addressed('publish', message, options, route)
+    const dispatch = { message, route, of }
+    if (!this.#parts.capacity.isOpen) return this.#whenOpen(options, () => this.#acceptAndWait(dispatch))
+    return this.#acceptAndWait(dispatch)
   }
 
   /** Has a command or query handled, and gives the answer. */
-  request(message: unknown, options: RequestOptions, by?: Delivery): Promise<unknown> {
-    const { signal } = options
+  request(message: object | string, options: RequestOptions, by?: Delivery): Promise<unknown> {
     try {
       by?.checkActive()
-      const dispatch = this.#dispatch('request', message, options, by)
-      const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-      const delivery = this.#deliver(dispatch, () => ({ ownsFailure: true, done: resolve, failed: reject }))
-      if (signal !== undefined && delivery !== undefined) this.#heed(signal, delivery, promise)
-      this.#parts.engine.pump()
-      return promise
+      const route = this.#route('request', message)
+      const of = this.#addressed('request', message, options, route, by)
+      const delivery = new Delivery(route.handlers[0] as Handler, message, of, caller)
+      if (by === undefined && !this.#parts.capacity.isOpen) return this.#requestWhenOpen(delivery, options)
+      return this.#request(delivery, options, by)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  record(verb: 'publish' | 'send', message: unknown, options: MessageOptions, by: Delivery): Dispatch {
-    return this.#dispatch(verb, message, options, by)
+  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch {
+    const route = this.#route(verb, message)
+    return { message, route, of: this.#addressed(verb, message, options, route, by) }
   }
 
   release(dispatches: readonly Dispatch[]): void {
-    for (const dispatch of dispatches) if (!this.#isDuplicate(dispatch)) this.#deliver(dispatch)
+    for (const { message, route, of } of dispatches) this.#accept(message, route, of)
     this.#parts.engine.pump()
   }
 
-  /** Checks the message and makes its envelope. Nothing has happened yet when it throws. */
-  #dispatch(verb: Verb, message: unknown, options: PublishOptions, by?: Delivery): Dispatch {
+  /** Where the message goes. @throws where it is no message, or this verb is not for it. */
+  #route(verb: Verb, message: object | string): Route<Handler> {
     const route = this.#parts.map.routeOf(message)
-    checkMessageOptions(options)
-    if (options.signal?.aborted) throw aborted(verb, options.signal)
-    checkVerb(verb, route)
+    const { type, kind, handlers } = route
+    if (kind !== undefined && !isFor(verb, kind)) {
+      throw new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
+    }
+    if (verb !== 'publish' && handlers.length === 0) throw noHandler(type, kind)
+    return route
+  }
+
+  /**
+   * What the message is sent with: its envelope; or its key, where there is nothing else to put on one yet. Nothing has
+   * happened yet when it throws.
+   */
+  #addressed(
+    verb: Verb,
+    message: object | string,
+    options: PublishOptions,
+    route: Route<Handler>,
+    by?: Delivery,
+  ): Envelope | string | undefined {
+    const { outgoing, engine } = this.#parts
+    if (options !== noOptions) {
+      checkMessageOptions(options)
+      refuseAborted(verb, options.signal)
+    }
+    const { id, headers: given, correlationId } = options
+    if (by === undefined && outgoing === undefined) {
+      const isPlain = options === noOptions || (id === undefined && given === undefined && correlationId === undefined)
+      if (isPlain) return options.key ?? undefined
+    }
     const cause = by?.envelope
-    const inheritedKey = verb === 'request' ? undefined : cause?.key
-    const leaving: Outgoing = {
-      verb,
-      message: message as object | string,
-      type: route.type,
-      key: options.key === undefined ? inheritedKey : (options.key ?? undefined),
-      headers: headersOf(options, cause),
+    let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
+    const inherited = cause?.headers ?? noHeaders
+    let headers = given === undefined ? inherited : Object.freeze({ ...inherited, ...given })
+    if (outgoing !== undefined) {
+      const leaving: Outgoing = { verb, message, type: route.type, key, headers }
+      outgoing(leaving)
+      ;({ key, headers } = leaving)
+      checkMessageOptions({ key, headers }) // It may have changed them.
     }
-    if (this.#parts.outgoing !== undefined) {
-      this.#parts.outgoing(leaving)
-      checkMessageOptions({ key: leaving.key, headers: leaving.headers }) // It may have changed them.
-    }
-    const envelope = new Envelope({
-      message: leaving.message,
+    return new Envelope({
+      message,
       type: route.type,
-      time: this.#parts.clock.now(),
-      key: leaving.key,
-      headers: leaving.headers,
-      id: options.id,
-      correlationId: options.correlationId ?? cause?.correlationId,
-      cause: by?.cause,
+      clock: engine.clock,
+      key,
+      headers,
+      id,
+      correlationId: correlationId ?? cause?.correlationId,
+      cause: by?.asCause,
     })
-    return { envelope, route, givenId: options.id }
   }
 
-  /** A delivery to each handler, in the engine's hands when this returns. Gives the last one. */
+  #accept(message: object | string, route: Route<Handler>, of: Envelope | string | undefined): void {
+    if (!this.#isDuplicate(of)) this.#deliver(message, route, of)
+  }
+
+  #acceptAndWait({ message, route, of }: Dispatch): Promise<Outcome[]> {
+    const join = new Join(route.handlers)
+    if (this.#isDuplicate(of)) join.skip()
+    else this.#deliver(message, route, of, join)
+    this.#parts.engine.pump()
+    return join.outcomes
+  }
+
+  #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
+    if (options.signal === undefined && options.timeoutMs === undefined) {
+      return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
+    }
+    return this.#requestWithin(delivery, options)
+  }
+
+  /** A handler waits for this one, for as long as it takes: the only waiting that can close a circle. */
+  #requestBy(by: Delivery, delivery: Delivery): Promise<unknown> {
+    const { engine, maxDepth } = this.#parts
+    const tooDeep = maxDepthExceeded(delivery, maxDepth)
+    if (tooDeep !== undefined) return Promise.reject(tooDeep)
+    const rest = by.more()
+    rest.requests ??= new Set()
+    const { requests } = rest
+    requests.add(delivery)
+    const answer = engine.request(delivery)
+    if (delivery.state === 'waiting') {
+      const circle = deadlockOf(delivery, engine.running())
+      if (circle !== undefined) engine.abandon(delivery, new LaneDeadlock(circle))
+    }
+    const forget = (): void => void requests.delete(delivery)
+    answer.then(forget, forget)
+    return answer
+  }
+
+  // The functions that these make would cost every call a record of what they use, were they made on the common path.
+
+  #requestWithin(delivery: Delivery, patience: RequestOptions): Promise<unknown> {
+    const { engine, maxDepth } = this.#parts
+    const tooDeep = maxDepthExceeded(delivery, maxDepth)
+    if (tooDeep !== undefined) return Promise.reject(tooDeep)
+    const answer = engine.requestLater(delivery)
+    const giveUp = (error: Error): void => engine.abandon(delivery, error)
+    const forget = giveUpWith('request', patience, { deadlines: engine.deadlines, giveUp })
+    answer.then(forget, forget)
+    return answer
+  }
+
+  #tellWhenOpen(dispatch: Dispatch, options: PublishOptions): Promise<void> {
+    return this.#whenOpen(options, () => this.release([dispatch]))
+  }
+
+  #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
+    return this.#whenOpen(options, () => this.#request(delivery, options))
+  }
+
+  #whenOpen<T>(options: PublishOptions, enter: () => T | Promise<T>): Promise<T> {
+    const { capacity, engine } = this.#parts
+    return capacity.enter(enter, (giveUp) => giveUpWith('publish', options, { deadlines: engine.deadlines, giveUp }))
+  }
+
+  /** A delivery to each handler; each has its place when this returns. */
   #deliver(
-    { envelope, route }: Dispatch,
-    waiterOf?: (handler: Handler, index: number) => Waiter,
-  ): Delivery | undefined {
-    const { engine, observer, maxDepth } = this.#parts
-    const { handlers } = route
-    let delivery: Delivery | undefined
-    if (handlers.length === 0) this.#sayUnhandled(envelope)
-    const tooDeep = envelope.cause !== undefined && envelope.cause.depth >= maxDepth
-    handlers.forEach((handler, index) => {
-      const waiter = waiterOf?.(handler, index)
-      if (tooDeep) {
-        const error = maxDepthExceeded(envelope, maxDepth)
-        observer.say(waiter?.ownsFailure ? 'failed' : 'dead', { envelope, handler: handler.name, error })
-        waiter?.failed(error, 'dead')
-        return
-      }
-      delivery = new Delivery(envelope, handler, this)
-      delivery.waiter = waiter
-      engine.submit(delivery)
-    })
-    return delivery
+    message: object | string,
+    { type, handlers }: Route<Handler>,
+    of: Envelope | string | undefined,
+    waiter?: Waiter,
+  ): void {
+    const { engine } = this.#parts
+    // One envelope for all of them; a single delivery makes it when it is asked for.
+    const shared =
+      handlers.length === 1 || typeof of === 'object'
+        ? of
+        : new Envelope({ message, type, clock: engine.clock, key: of })
+    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope)
+    for (let index = 0; index < handlers.length; index += 1) {
+      const handler = handlers[index] as Handler
+      const delivery = new Delivery(handler, message, shared, waiter)
+      if (typeof of !== 'object' || of.cause === undefined || !this.#isTooDeep(delivery)) engine.submit(delivery)
+    }
   }
 
-  #isDuplicate({ envelope, givenId }: Dispatch): boolean {
-    const { seenIds, clock, observer } = this.#parts
-    if (givenId === undefined || seenIds.add(givenId, clock.now())) return false
-    observer.say('duplicate', { id: givenId, type: envelope.type })
+  /** Whether it ended as dead because its chain of causes is too long. */
+  #isTooDeep(delivery: Delivery): boolean {
+    const error = maxDepthExceeded(delivery, this.#parts.maxDepth)
+    if (error === undefined) return false
+    const { envelope, handler } = delivery
+    this.#parts.observer.say('dead', { envelope, handler, error })
+    delivery.waiter?.failed(error, 'dead', delivery)
+    return true
+  }
+
+  #isDuplicate(of: Envelope | string | undefined): boolean {
+    if (typeof of !== 'object' || of.givenId === undefined) return false
+    const { seenIds, engine, observer } = this.#parts
+    if (seenIds.add(of.givenId, engine.clock.now())) return false
+    observer.say('duplicate', { id: of.givenId, type: of.type })
     return true
   }
 
@@ -181,45 +275,15 @@ export class Admission implements Outlet {
     if (first && this.#unhandled.size < 1_000) this.#unhandled.add(envelope.type)
     this.#parts.observer.say('unhandled', { envelope, first })
   }
-
-  /** Gives the delivery up when the caller's signal says so, as long as there is a delivery. */
-  #heed(signal: AbortSignal, delivery: Delivery, end: Promise<unknown>): void {
-    const abandon = (): void => this.#parts.engine.abandon(delivery, aborted('request', signal))
-    signal.addEventListener('abort', abandon, { once: true })
-    const forget = (): void => signal.removeEventListener('abort', abandon)
-    end.then(forget, forget)
-  }
 }
 
-function checkVerb(verb: Verb, { type, kind, handlers }: Route<Handler>): void {
-  if (kind !== undefined && !kindsOf[verb].includes(kind)) {
-    throw new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
-  }
-  if (verb !== 'publish' && handlers.length === 0) throw noHandler(type, kind)
+function isFor(verb: Verb, kind: Kind): boolean {
+  if (verb === 'publish') return kind === 'event'
+  return kind === 'command' || (kind === 'query' && verb === 'request')
 }
 
 function noHandler(type: string, kind: Kind | undefined): HandlerDoesNotExist {
   const where = kind === undefined ? 'dp.commands.bind or dp.queries.bind' : `dp.${routerName[kind]}.bind`
   const remedy = `Bind one before start(), with ${where}, and check that its module is mounted.`
   return new HandlerDoesNotExist(`No handler is bound to '${type}'. ${remedy}`)
-}
-
-function headersOf(options: MessageOptions, cause: Envelope | undefined): Envelope['headers'] {
-  const inherited = cause?.headers ?? noHeaders
-  return options.headers === undefined ? inherited : Object.freeze({ ...inherited, ...options.headers })
-}
-
-function aborted(verb: string, signal: AbortSignal): Aborted {
-  const why = signal.reason instanceof Error ? signal.reason.message : shown(signal.reason)
-  return new Aborted(`The signal given to ${verb}() was aborted: ${why}`, { cause: signal.reason })
-}
-
-function maxDepthExceeded(envelope: Envelope, maxDepth: number): MaxDepthExceeded {
-  const chain: string[] = []
-  for (let link: Cause | undefined = envelope.cause; link !== undefined; link = link.cause) {
-    chain.unshift(`${link.type} -> ${link.handler}`)
-  }
-  const text = `'${envelope.type}' is the end of a chain of ${maxDepth} messages, each caused by the one before`
-  const last = chain.slice(-3).join(' -> ')
-  return new MaxDepthExceeded(`${text} (... ${last}). It probably feeds itself; if not, raise maxDepth.`, chain)
 }

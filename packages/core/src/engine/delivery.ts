@@ -1,103 +1,214 @@
+import { inspect } from 'node:util'
 import { AttemptEnded } from '../errors.ts'
-import type { Cause, Envelope } from '../message/envelope.ts'
-import type { Route } from '../routing/handler-map.ts'
-import type { MessageOptions, RequestOptions } from '../options.ts'
+import type { MessageHeaders } from '../message/augmentable.ts'
+import { type Cause, Envelope } from '../message/envelope.ts'
+import { messageTypeOf, typeName } from '../message/message-type.ts'
+import type { Fits, ResultOf } from '../message/kind.ts'
+import { type MessageOptions, noOptions, type RequestOptions } from '../options.ts'
+import type { Context } from '../routing/context.ts'
+import type { Deadline } from './deadlines.ts'
 import type { Handler } from './handler.ts'
+import type { Lane } from './lanes.ts'
+import type { Dispatch } from './outlet.ts'
 
-/** A message on its way out, with where it goes. */
-export interface Dispatch {
-  readonly envelope: Envelope
-  readonly route: Route<Handler>
-  /** The id that the caller gave it, if it did. */
-  readonly givenId: string | undefined
+/** Who waits for the end of a delivery: the caller of a request, or of an event's outcomes. */
+export interface Waiter {
+  /** Whether its failure belongs to the waiter alone, and is not dead. */
+  readonly ownsFailure: boolean
+  done(value: unknown, delivery: Delivery): void
+  failed(error: Error, status: 'dead' | 'stopped', delivery: Delivery): void
 }
 
-/** How a delivery causes others. `delivery/admission.ts` is behind it. */
-export interface Outlet {
-  /** Makes the envelope of a caused message, without letting it go. @throws where it would be refused. */
-  record(verb: 'publish' | 'send', message: unknown, options: MessageOptions, by: Delivery): Dispatch
-  /** Lets go what was recorded, in order. */
-  release(recorded: readonly Dispatch[]): void
-  request(message: unknown, options: RequestOptions, by: Delivery): Promise<unknown>
+/** The waiter of a request that started within its call: the promise that its caller has tells it of the end. */
+export const caller: Waiter = { ownsFailure: true, done: () => {}, failed: () => {} }
+
+/** What few deliveries have. */
+export interface Rest {
+  /** Why it was given up. */
+  abandoned?: Error
+  /** What the attempt has caused so far. */
+  recorded?: Dispatch[]
+  /** Requests of this delivery's handler that have not ended, but for those with a deadline. */
+  requests?: Set<Delivery>
+  abort?: AbortController
+  /** Its timeout; once it was given up, the time after which it counts as stalled. */
+  deadline?: Deadline
+  /** Whether it outlived the deadline of a stop. */
+  forgotten?: boolean
+  cause?: Cause
 }
 
 /**
  * One envelope for one handler: the unit of order and of failure.
  *
  * `waiting` (in its lane, or for its turn to start), then `running`, then `ended`. A delivery can be given up while it
- * waits or runs: then its `abandoned` says why, whoever waited has been told, and what it still does has no effect.
+ * waits or runs: then `rest.abandoned` says why, whoever waited has been told, and what it still does has no effect.
+ *
+ * It is also the {@link Context} that its handler sees, and what it is given: one object for a message in one process
+ * (a hundred bytes), where an envelope, a context and a record of their own would be three. The envelope is made when
+ * somebody asks for more than message and key.
  */
-export class Delivery {
-  readonly envelope: Envelope
-  readonly handler: Handler
-  readonly outlet: Outlet
-  state: 'waiting' | 'running' | 'ended' = 'waiting'
-  /** What the attempt has caused so far. */
-  recorded: Dispatch[] | undefined
-  abandoned: Error | undefined
+export class Delivery implements Context {
+  readonly target: Handler
+  readonly message: object | string
+  readonly key: string | undefined
+  #envelope: Envelope | undefined
   /** Whoever waits for the end; with nobody, a failure is reported as dead. */
   waiter: Waiter | undefined
-  /** The next in the list that this delivery is in: of those ready, or of those running. */
-  next: Delivery | undefined
-  /** The one before it in the list of those running. */
-  previous: Delivery | undefined
-  /** The one behind it in its lane. */
-  behind: Delivery | undefined
-  #abort: AbortController | undefined
-  #cause: Cause | undefined
+  state: 'waiting' | 'running' | 'ended' = 'waiting'
+  lane: Lane | undefined = undefined
+  /** The next in the line that this delivery stands in. */
+  next: Delivery | undefined = undefined
+  rest: Rest | undefined = undefined
+  /** A handler that nothing is injected into is given the delivery itself: that is its context, and has it. */
+  readonly context: Context = this
+  /** Milliseconds since the engine was made: small numbers take no space of their own. */
+  #waitsSinceMs: number | undefined = undefined
 
-  constructor(envelope: Envelope, handler: Handler, outlet: Outlet) {
-    this.envelope = envelope
-    this.handler = handler
-    this.outlet = outlet
-  }
-
-  /** Made when first asked for: a controller whose signal is read costs forty times a dispatch. */
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController()
-      if (this.abandoned !== undefined) this.#abort.abort(this.abandoned)
+  constructor(
+    target: Handler,
+    message: object | string,
+    /** Its envelope; or its key, where there is nothing else to put on one yet. */
+    of: Envelope | string | undefined,
+    waiter: Waiter | undefined,
+  ) {
+    this.target = target
+    this.message = message
+    this.waiter = waiter
+    if (typeof of === 'object') {
+      this.key = of.key
+      this.#envelope = of
+    } else {
+      this.key = of
+      this.#envelope = undefined
     }
-    return this.#abort.signal
   }
 
-  /**
-   * Records a message that is to leave when the attempt has succeeded.
-   * @throws where it would be refused, and {@link AttemptEnded} where it could not leave any more.
-   */
-  record(verb: 'publish' | 'send', message: unknown, options: MessageOptions): void {
-    this.checkActive()
-    const dispatch = this.outlet.record(verb, message, options, this)
-    if (this.recorded === undefined) this.recorded = [dispatch]
-    else this.recorded.push(dispatch)
+  get envelope(): Envelope {
+    if (this.#envelope === undefined) {
+      const { message, target, key } = this
+      const { clock, madeAtMs } = target.engine
+      const time = this.#waitsSinceMs === undefined ? undefined : madeAtMs + this.#waitsSinceMs
+      this.#envelope = new Envelope({ message, type: typeName(messageTypeOf(message)), clock, key, time })
+    }
+    return this.#envelope
   }
 
-  checkActive(): void {
-    if (this.abandoned !== undefined) throw this.abandoned
-    if (this.state === 'ended') throw new AttemptEnded(this.handler.name, this.envelope.type)
+  /** Its message has to wait: it was accepted now. */
+  stamp(): void {
+    if (this.#envelope !== undefined) void this.#envelope.time
+    else this.#waitsSinceMs = this.target.engine.clock.now() - this.target.engine.madeAtMs
+  }
+
+  get abandoned(): Error | undefined {
+    return this.rest?.abandoned
   }
 
   /** Gives the delivery up: its handler is told by its signal, and what it recorded is dropped. */
   abandon(reason: Error): void {
-    this.abandoned = reason
-    this.recorded = undefined
-    this.#abort?.abort(reason)
+    const rest = this.more()
+    rest.abandoned = reason
+    delete rest.recorded
+    rest.abort?.abort(reason)
+  }
+
+  /** {@link Rest}, made when there is something to keep. */
+  more(): Rest {
+    this.rest ??= {}
+    return this.rest
   }
 
   /** This delivery as the cause of others. */
-  get cause(): Cause {
-    if (this.#cause === undefined) {
-      const { id, type, cause } = this.envelope
-      this.#cause = { id, type, handler: this.handler.name, depth: (cause?.depth ?? 0) + 1, cause }
+  get asCause(): Cause {
+    const { id, type, cause } = this.envelope
+    const rest = this.more()
+    rest.cause ??= { id, type, handler: this.handler, depth: (cause?.depth ?? 0) + 1, cause }
+    return rest.cause
+  }
+
+  // What its handler sees of it: see `Context`.
+
+  get type(): string {
+    return this.envelope.type
+  }
+
+  get handler(): string {
+    return this.target.name
+  }
+
+  get id(): string {
+    return this.envelope.id
+  }
+
+  get attempt(): number {
+    return 1
+  }
+
+  get headers(): MessageHeaders {
+    return this.envelope.headers
+  }
+
+  get correlationId(): string {
+    return this.envelope.correlationId
+  }
+
+  get causationId(): string | undefined {
+    return this.envelope.causationId
+  }
+
+  get time(): Date {
+    return new Date(this.envelope.time)
+  }
+
+  get stopping(): boolean {
+    return this.target.engine.stopping
+  }
+
+  /** Made when first asked for: a controller whose signal is read costs forty times a dispatch. */
+  get signal(): AbortSignal {
+    const rest = this.more()
+    if (rest.abort === undefined) {
+      rest.abort = new AbortController()
+      if (rest.abandoned !== undefined) rest.abort.abort(rest.abandoned)
     }
-    return this.#cause
+    return rest.abort.signal
+  }
+
+  publish(event: Fits<'event'> | string, options: MessageOptions = noOptions): void {
+    this.#record('publish', event, options)
+  }
+
+  send(command: Fits<'command'> | string, options: MessageOptions = noOptions): void {
+    this.#record('send', command, options)
+  }
+
+  request<M extends Fits<'command' | 'query'> | string>(
+    message: M,
+    options: RequestOptions = noOptions,
+  ): Promise<ResultOf<M>> {
+    // The handler was bound to this very class, with this result.
+    return this.target.outlet.request(message, options, this) as Promise<ResultOf<M>>
+  }
+
+  #record(verb: 'publish' | 'send', message: object | string, options: MessageOptions): void {
+    this.checkActive()
+    const dispatch = this.target.outlet.record(verb, message, options, this)
+    const rest = this.more()
+    if (rest.recorded === undefined) rest.recorded = [dispatch]
+    else rest.recorded.push(dispatch)
+  }
+
+  /** @throws where what it would cause could not leave any more. */
+  checkActive(): void {
+    if (this.abandoned !== undefined) throw this.abandoned
+    if (this.state === 'ended') throw new AttemptEnded(this.handler, this.type)
   }
 }
 
-/** Who waits for the end of a delivery: the caller of a request, or of an event's outcomes. */
-export interface Waiter {
-  /** Whether its failure belongs to the waiter alone, and is not dead. */
-  readonly ownsFailure: boolean
-  done(value: unknown): void
-  failed(error: Error, status: 'dead' | 'stopped'): void
-}
+/** A context that is printed shows what it is for, and not what the engine keeps in it. */
+Object.defineProperty(Delivery.prototype, inspect.custom, {
+  value(this: Delivery): object {
+    const { type, handler, id, key, attempt, headers, correlationId, causationId, time } = this
+    return { type, handler, id, key, attempt, headers, correlationId, causationId, time }
+  },
+})

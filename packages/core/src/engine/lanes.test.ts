@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { Dispatcher } from '../index.ts'
+import type { Delivery } from './delivery.ts'
+import { type Lane, Lanes } from './lanes.ts'
 
 const silent = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() })
 
@@ -130,25 +132,20 @@ describe('order by key', () => {
     await dp.stop()
     expect(seen).toEqual(['first', 'second'])
   })
+})
 
-  test('nothing is left of a key that has no work', async () => {
-    const sizes: number[] = []
-    const dp = new Dispatcher({ logger: silent() })
-    let lanes = { size: -1 }
-    dp.events.bind('x', () => nextTurn(), { name: 'x' })
-    dp.queries.bind('y', () => 1)
-    await dp.start()
-    const { Engine } = await import('./engine.ts')
-    const lanesOf = vi.spyOn(Engine.prototype, 'lanesOf')
-    await dp.stop()
-    await dp.start()
-    lanes = lanesOf.mock.results[0]?.value
-    lanesOf.mockRestore()
-    await Promise.all(Array.from({ length: 50 }, (_, n) => dp.publish('x', { key: `${n}` })))
-    sizes.push(lanes.size)
-    await dp.stop()
-    sizes.push(lanes.size)
-    expect(sizes).toEqual([50, 0])
+describe('the lanes of a handler', () => {
+  test('are as many as there are keys with work: nothing is left of a key without', () => {
+    const lanes = new Lanes()
+    const places = ['a', 'b', 'a'].map((key) => ({ key, delivery: {} as Delivery }))
+    expect(places.map(({ key, delivery }) => lanes.enter(key, delivery))).toEqual([true, true, false])
+    expect(lanes.size).toBe(2)
+    const [first, other, second] = places.map(({ delivery }) => delivery)
+    expect(lanes.leave('a', first?.lane as Lane)).toBe(second)
+    expect(lanes.leave('b', other?.lane as Lane)).toBeUndefined()
+    expect(lanes.size).toBe(1)
+    expect(lanes.leave('a', second?.lane as Lane)).toBeUndefined()
+    expect(lanes.size).toBe(0)
   })
 })
 

@@ -1,32 +1,44 @@
 import type { Delivery } from './delivery.ts'
+import { Fifo } from './fifo.ts'
 
-/**
- * The lanes of one handler: for each key, its deliveries in the order of the calls. The first of a lane is ready or
- * running, those behind it wait. A lane exists only while it has a delivery.
- */
+/** The queue of one (handler, key). Its head is ready or running; the others stand in it, in the order of the calls. */
+export class Lane extends Fifo<Delivery> {
+  head: Delivery
+
+  constructor(head: Delivery) {
+    super()
+    this.head = head
+  }
+}
+
+/** The lanes of one handler. A lane exists only while it has a delivery. */
 export class Lanes {
-  /** The last delivery of each lane; the others hang together by `behind`. */
-  readonly #last = new Map<string, Delivery>()
+  readonly #byKey = new Map<string, Lane>()
 
-  /** Takes a place. Tells whether it is the first one. */
+  /** Takes a place. Tells whether it is the head's. */
   enter(key: string, delivery: Delivery): boolean {
-    const last = this.#last.get(key)
-    this.#last.set(key, delivery)
-    if (last === undefined) return true
-    last.behind = delivery
+    const lane = this.#byKey.get(key)
+    if (lane === undefined) {
+      const made = new Lane(delivery)
+      delivery.lane = made
+      this.#byKey.set(key, made)
+      return true
+    }
+    delivery.lane = lane
+    lane.push(delivery)
     return false
   }
 
-  /** Leaves the first place, and gives the delivery that has it now, if there is one. */
-  leave(key: string, delivery: Delivery): Delivery | undefined {
-    const { behind } = delivery
-    if (behind === undefined) this.#last.delete(key)
-    delivery.behind = undefined
-    return behind
+  /** Leaves the head's place, and gives the delivery that has it now, if there is one. */
+  leave(key: string, lane: Lane): Delivery | undefined {
+    const next = lane.shift()
+    if (next === undefined) this.#byKey.delete(key)
+    else lane.head = next
+    return next
   }
 
   /** How many keys have work. */
   get size(): number {
-    return this.#last.size
+    return this.#byKey.size
   }
 }

@@ -27,13 +27,13 @@ export function attemptOf(binding: Binding, singletons: OpenProviders, observer:
     ]),
   )
   if (needsItsOwn(binding)) return attemptWithItsOwn(binding, values, observer)
-  if (shape === 'class') {
-    const call = callOf(binding, construct(handler as HandlerConstructor, values))
-    return (message, context) => call(message, { context })
+  const isClass = shape === 'class'
+  const call = callOf(binding, isClass ? construct(handler as HandlerConstructor, values) : handler)
+  if (isClass || Object.keys(inject).length === 0) {
+    // Where nothing is injected, the context is what the handler is given: it is found in itself.
+    return binding.argname === undefined ? call : (message, { context }) => call(message, { context })
   }
-  const call = callOf(binding, handler)
-  if (Object.keys(inject).length === 0) return (message, context) => call(message, { context })
-  return (message, context) => call(message, { ...values, context })
+  return (message, { context }) => call(message, { ...values, context })
 }
 
 /** Whether each attempt has something of its own: a factory's value, or an instance that collects events. */
@@ -43,7 +43,7 @@ function needsItsOwn(binding: Binding): boolean {
 
 function attemptWithItsOwn(binding: Binding, values: Values, observer: Observer): Attempt {
   const factories = factoriesIn(binding)
-  return async (message, context) => {
+  return async (message, { context }) => {
     const opened = new OpenProviders(observer)
     try {
       const injected: Record<string, unknown> = { ...values }

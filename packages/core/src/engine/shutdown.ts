@@ -1,6 +1,6 @@
 import { Stopped } from '../errors.ts'
 import type { Observer } from '../observe.ts'
-import type { Clock } from '../ports/clock.ts'
+import type { Timer } from '../ports/clock.ts'
 import type { Engine } from './engine.ts'
 
 /**
@@ -9,25 +9,22 @@ import type { Engine } from './engine.ts'
  *
  * @param deadlineMs in milliseconds; `Infinity` for as long as it takes.
  */
-export async function drain(
-  engine: Engine,
-  deadlineMs: number,
-  parts: { clock: Clock; observer: Observer },
-): Promise<void> {
+export async function drain(engine: Engine, deadlineMs: number, observer: Observer): Promise<void> {
   engine.stopping = true
-  let cancel: (() => void) | undefined
+  let timer: Timer | undefined
   const deadline = new Promise<void>((resolve) => {
-    if (deadlineMs !== Number.POSITIVE_INFINITY) cancel = parts.clock.after(deadlineMs, resolve)
+    if (deadlineMs !== Number.POSITIVE_INFINITY) timer = engine.clock.after(deadlineMs, resolve)
   })
-  await Promise.race([engine.idle(), deadline])
-  cancel?.()
+  await Promise.race([engine.census.idle(), deadline])
+  timer?.cancel()
   const reason = `stop() reached its deadline of ${deadlineMs} ms`
   for (const delivery of engine.unfinished()) {
-    const { envelope, handler, state } = delivery
-    reportUndelivered(delivery, reason, parts.observer)
-    const text = `${reason} while '${envelope.type}' was ${state} for ${handler.name}.`
+    const { type, handler, state } = delivery
+    reportUndelivered(delivery, reason, observer)
+    const text = `${reason} while '${type}' was ${state} for ${handler}.`
     engine.abandon(delivery, new Stopped(text))
   }
+  engine.forgetRunning()
 }
 
 function reportUndelivered(
@@ -35,7 +32,7 @@ function reportUndelivered(
   reason: string,
   observer: Observer,
 ): void {
-  if (state !== 'ended') observer.say('undelivered', { envelope, handler: handler.name, state, reason })
+  if (state !== 'ended') observer.say('undelivered', { envelope, handler, state, reason })
 }
 
 const watched = new Map<Engine, Observer>()

@@ -12,7 +12,7 @@ function envelopeWith(fields: Partial<EnvelopeFields> = {}): Envelope {
   return new Envelope({
     message: placed,
     type: 'Placed',
-    time: 1_700_000_000_000,
+    clock: { now: () => 1_700_000_000_000, after: () => ({ cancel: () => {} }) },
     key: undefined,
     headers: noHeaders,
     id: undefined,

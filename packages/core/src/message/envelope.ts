@@ -1,3 +1,4 @@
+import type { Clock } from '../ports/clock.ts'
 import type { MessageHeaders } from './augmentable.ts'
 import { nextId } from './id.ts'
 
@@ -14,12 +15,13 @@ export interface Cause {
 export interface EnvelopeFields {
   readonly message: object | string
   readonly type: string
-  readonly time: number
-  readonly key: string | undefined
-  readonly headers: MessageHeaders
-  readonly id: string | undefined
-  readonly correlationId: string | undefined
-  readonly cause: Cause | undefined
+  readonly clock: Clock
+  readonly key?: string | undefined
+  readonly headers?: MessageHeaders | undefined
+  readonly id?: string | undefined
+  readonly correlationId?: string | undefined
+  readonly cause?: Cause | undefined
+  readonly time?: number | undefined
 }
 
 /** A message with what the bus knows about it. One envelope serves all its deliveries. */
@@ -27,22 +29,26 @@ export class Envelope {
   readonly message: object | string
   /** The name of the message's type. */
   readonly type: string
-  /** When the message was accepted, in milliseconds since 1970. */
-  readonly time: number
   /** Messages of one key reach one handler in the order of the calls. */
   readonly key: string | undefined
   readonly headers: MessageHeaders
   readonly cause: Cause | undefined
+  /** The id that the caller gave it, if it did. */
+  readonly givenId: string | undefined
+  readonly #clock: Clock
+  #time: number | undefined
   #id: string | undefined
   #correlationId: string | undefined
 
   constructor(fields: EnvelopeFields) {
     this.message = fields.message
     this.type = fields.type
-    this.time = fields.time
     this.key = fields.key
-    this.headers = fields.headers
+    this.headers = fields.headers ?? noHeaders
     this.cause = fields.cause
+    this.#clock = fields.clock
+    this.#time = fields.time
+    this.givenId = fields.id
     this.#id = fields.id
     this.#correlationId = fields.correlationId
   }
@@ -61,6 +67,15 @@ export class Envelope {
   /** The id of the message whose handler caused this one. */
   get causationId(): string | undefined {
     return this.cause?.id
+  }
+
+  /**
+   * When the message was accepted, in milliseconds since 1970. Taken when it has to wait, else when it is first read:
+   * what starts within the call of its publication reads it in time.
+   */
+  get time(): number {
+    this.#time ??= this.#clock.now()
+    return this.#time
   }
 }
 

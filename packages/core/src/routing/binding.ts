@@ -1,7 +1,7 @@
 import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, shown } from '../errors.ts'
 import type { Kind } from '../message/kind.ts'
 import { isMessageType, type MessageClass, type MessageType, markedKind, typeName } from '../message/message-type.ts'
-import { checkNames } from '../options.ts'
+import { checkDurationMs, checkNames, checkWorkers } from '../options.ts'
 import { type HandlerShape, handlerShape } from './signature.ts'
 
 /** The options of `bind` and `register`. */
@@ -15,6 +15,13 @@ export interface BindOptions<P, E extends object> {
    * success. What is no instance of them is only the response.
    */
   readonly responseEvent?: MessageClass<E> | readonly MessageClass<E>[] | undefined
+  /** How many of its deliveries may run at a time. Default: as many as there are, up to the router's and dispatcher's. */
+  readonly workers?: number | undefined
+  /**
+   * How long an attempt may take, in milliseconds. Then its `context.signal` aborts, and it has failed; its lane and
+   * worker are held until it ends. Default: as long as it takes.
+   */
+  readonly timeoutMs?: number | undefined
 }
 
 /** One handler as it was bound: what `bind` records, `start()` checks and the engine runs. */
@@ -31,6 +38,8 @@ export interface Binding {
   readonly inject: Readonly<Record<string, unknown>>
   readonly argname: string | undefined
   readonly responseEvents: readonly MessageClass[]
+  readonly workers: number | undefined
+  readonly timeoutMs: number | undefined
   /** Made by the call of `bind`: its stack tells where that was. */
   readonly boundAt: Error
 }
@@ -47,7 +56,7 @@ export interface BindCall {
 /** The kind's router, as users call it. */
 export const routerName = { event: 'events', command: 'commands', query: 'queries' } as const
 
-const optionNames = ['name', 'inject', 'argname', 'responseEvent']
+const optionNames = ['name', 'inject', 'argname', 'responseEvent', 'workers', 'timeoutMs']
 
 /**
  * Checks one call of `bind` by itself; what several bindings together get wrong, `wiring.ts` finds.
@@ -58,7 +67,9 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
   const { message, handler, options } = call
   checkNames(`dp.${routerName[kind]}.bind`, options, optionNames)
   const types = checkTypes(kind, message)
-  const { name, inject = {}, argname, responseEvent = [] } = options
+  const { name, inject = {}, argname, responseEvent = [], workers, timeoutMs } = options
+  if (workers !== undefined) checkWorkers('', workers)
+  if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ImproperlyConfigured('INVALID_NAME', `The name of a handler is ${shown(name)}. Pass a string.`)
   }
@@ -79,6 +90,8 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
     inject,
     argname,
     responseEvents: checkResponseEvents(responseEvent),
+    workers,
+    timeoutMs,
     boundAt: new Error('bound here'),
   }
 }

@@ -20,9 +20,10 @@ export interface Route<H> {
 export class HandlerMap<H> {
   readonly #routers: readonly Router[]
   readonly #handlerOf: (binding: Binding) => H
-  readonly #routes = new Map<string, Route<H>>()
-  /** Weak, so that classes made on the fly can go. */
-  readonly #classes = new WeakMap<object, Route<H>>()
+  /** By prototype, or string: the types that have handlers. */
+  readonly #routes = new Map<unknown, Route<H>>()
+  /** The classes that have none. Weak, so that classes made on the fly can go. */
+  readonly #unhandled = new WeakMap<object, Route<H>>()
 
   constructor(routers: readonly Router[], handlerOf: (binding: Binding) => H) {
     this.#routers = routers
@@ -31,20 +32,23 @@ export class HandlerMap<H> {
 
   /** @throws {InvalidMessage} for what is no message. */
   routeOf(message: unknown): Route<H> {
-    if (typeof message === 'string') return this.#routes.get(message) ?? this.#resolve(messageTypeOf(message))
-    const known = typeof message === 'object' && message !== null && this.#classes.get(Object.getPrototypeOf(message))
-    return known || this.#resolve(messageTypeOf(message))
+    const isObject = typeof message === 'object' && message !== null
+    return (
+      this.#routes.get(isObject ? Object.getPrototypeOf(message) : message) ?? this.#resolve(messageTypeOf(message))
+    )
   }
 
   #resolve(type: MessageType): Route<H> {
+    const unhandled = typeof type === 'string' ? undefined : this.#unhandled.get(type)
+    if (unhandled !== undefined) return unhandled
     const found = this.#routers.flatMap((router) => router.find(type))
     // A handler of the very class tells the kind, before one of events that has a base of it.
     const nearest = found.find(({ types }) => types.includes(type)) ?? found[0]
     const kind = markedKind(type) ?? nearest?.router
     const handlers = found.filter((binding) => binding.router === kind).map(this.#handlerOf)
     const route = { type: typeName(type), kind, handlers }
-    if (typeof type !== 'string') this.#classes.set(type.prototype, route)
-    else if (handlers.length > 0) this.#routes.set(type, route) // Not for any string that someone publishes.
+    if (handlers.length > 0) this.#routes.set(typeof type === 'string' ? type : type.prototype, route)
+    else if (typeof type !== 'string') this.#unhandled.set(type, route)
     return route
   }
 }

@@ -43,20 +43,20 @@ export interface OutgoingMiddleware {
   readonly outgoing: (message: Outgoing, next: () => void) => void
 }
 
-/** One attempt: what the engine calls, and what middleware wraps. */
-export type Attempt = (message: Envelope['message'], context: Context) => unknown
+/** One attempt: what the engine calls, and what middleware wraps. It is called with what a handler is given. */
+export type Attempt = (message: Envelope['message'], deps: { readonly context: Context }) => unknown
 
 /** Puts middleware around an attempt, the first outermost. Without any, the attempt itself. */
 export function around(attempt: Attempt, middleware: readonly Middleware[]): Attempt {
   return middleware.reduceRight<Attempt>(
-    (inner, outer) => (message, context) => {
+    (inner, outer) => (message, deps) => {
       let called = false
       const next = (): Awaitable<unknown> => {
         if (called) throw calledTwice(outer.name)
         called = true
-        return inner(message, context)
+        return inner(message, deps)
       }
-      return outer(message, { context, next })
+      return outer(message, { context: deps.context, next })
     },
     attempt,
   )
@@ -93,6 +93,10 @@ export function aroundOutgoing(middleware: readonly OutgoingMiddleware[]): ((mes
 /** Whether a value is a promise, of whatever make. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+export function nativePromise(value: PromiseLike<unknown>): Promise<unknown> {
+  return value instanceof Promise ? value : Promise.resolve(value)
 }
 
 function calledTwice(name: string): MiddlewareFault {

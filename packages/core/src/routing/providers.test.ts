@@ -388,7 +388,7 @@ describe('a handler class', () => {
     }
 
     handle(_query: object, deps: object): unknown {
-      return { instances: Counting.instances, injected: this.injected, deps: Object.keys(deps) }
+      return { instances: Counting.instances, injected: this.injected, hasContext: 'context' in { ...deps } }
     }
   }
 
@@ -402,7 +402,7 @@ describe('a handler class', () => {
     expect(Counting.instances).toBe(0)
     await dp.start()
     expect(Counting.instances).toBe(1)
-    const answer = { instances: 1, injected: { repo: 'opened', plain: 1 }, deps: ['context'] }
+    const answer = { instances: 1, injected: { repo: 'opened', plain: 1 }, hasContext: true }
     expect(await dp.request(new CountOrders())).toEqual(answer)
     expect(await dp.request(new CountOrders())).toEqual(answer)
   })

@@ -13,7 +13,17 @@ interface Import {
 }
 
 /** The journey of a message: each station knows those before it and none of those after it. */
-const journey = ['message', 'routing', 'engine', 'middleware', 'delivery', 'dispatcher-options.ts', 'dispatcher.ts']
+const journey = [
+  'message',
+  'routing',
+  'engine',
+  'middleware',
+  'delivery',
+  'limits.ts',
+  'dispatcher-options.ts',
+  'machine.ts',
+  'dispatcher.ts',
+]
 const shared = ['ports', 'errors.ts', 'options.ts', 'observe.ts']
 const door = 'index.ts'
 

@@ -1,0 +1,42 @@
+import type { Delivery, Waiter } from '../engine/delivery.ts'
+import type { Handler } from '../engine/handler.ts'
+import type { Outcome } from '../engine/outcome.ts'
+
+/** Waits for all deliveries of one event, and gives what became of each, in the order of the handlers. */
+export class Join implements Waiter {
+  readonly ownsFailure = false
+  readonly outcomes: Promise<Outcome[]>
+  readonly #handlers: readonly Handler[]
+  readonly #settled: Outcome[]
+  readonly #resolve: (outcomes: Outcome[]) => void
+  #pending: number
+
+  constructor(handlers: readonly Handler[]) {
+    const { promise, resolve } = Promise.withResolvers<Outcome[]>()
+    this.outcomes = promise
+    this.#resolve = resolve
+    this.#handlers = handlers
+    this.#settled = handlers.map(({ name }) => ({ handler: name, status: 'skipped' }))
+    this.#pending = handlers.length
+    if (handlers.length === 0) this.skip()
+  }
+
+  /** Nothing is run: the event was accepted before. */
+  skip(): void {
+    this.#resolve(this.#settled)
+  }
+
+  done(value: unknown, { target }: Delivery): void {
+    this.#settle(target, { handler: target.name, status: 'done', value })
+  }
+
+  failed(error: Error, status: 'dead' | 'stopped', { target }: Delivery): void {
+    this.#settle(target, { handler: target.name, status, error })
+  }
+
+  #settle(handler: Handler, outcome: Outcome): void {
+    this.#settled[this.#handlers.indexOf(handler)] = outcome
+    this.#pending -= 1
+    if (this.#pending === 0) this.#resolve(this.#settled)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Envelope } from '../message/envelope.ts'
+import type { MessageOptions, RequestOptions } from '../options.ts'
+import type { Route } from '../routing/handler-map.ts'
+import type { Delivery } from './delivery.ts'
+import type { Handler } from './handler.ts'
+
+/** A message on its way out, with where it goes. */
+export interface Dispatch {
+  readonly message: object | string
+  readonly route: Route<Handler>
+  /** Its envelope; or its key, where there is nothing else to put on one yet. */
+  readonly of: Envelope | string | undefined
+}
+
+/** How a delivery causes others. `delivery/admission.ts` is behind it. */
+export interface Outlet {
+  /** Makes a caused message ready, without letting it go. @throws where it would be refused. */
+  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch
+  /** Lets go what was recorded, in order. */
+  release(recorded: readonly Dispatch[]): void
+  request(message: object | string, options: RequestOptions, by: Delivery): Promise<unknown>
+}
