@@ -237,7 +237,7 @@ export class Dispatcher {
     const routers = this.#routers()
     this.#freeze(true)
     try {
-      checkWiring(routers, this.#observer)
+      checkWiring(routers, this.#mounted, this.#observer)
       if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
       this.#freeze(false)

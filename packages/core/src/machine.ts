@@ -13,6 +13,7 @@ import { DEFAULTS } from './options.ts'
 import type { Binding } from './routing/binding.ts'
 import { HandlerMap } from './routing/handler-map.ts'
 import { aroundOutgoing, type Middleware, type OutgoingMiddleware } from './routing/middleware.ts'
+import type { Mounted } from './routing/module.ts'
 import { responseCycles } from './routing/response-cycles.ts'
 import type { Router } from './routing/router.ts'
 import { openSingletons, wiringProblems } from './routing/wiring.ts'
@@ -40,8 +41,8 @@ export function machineOf(
 }
 
 /** Says what is doubtful. @throws {ImproperlyConfigured} with everything that is wrong. */
-export function checkWiring(routers: readonly Router[], observer: Observer): void {
-  const problems = wiringProblems(routers)
+export function checkWiring(routers: readonly Router[], mounted: Mounted, observer: Observer): void {
+  const problems = [...mounted.problems, ...wiringProblems(routers)]
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
   const bindings = routers.flatMap((router) => router.bindings)
   for (const cycle of responseCycles(bindings)) observer.say('responseCycle', { cycle })

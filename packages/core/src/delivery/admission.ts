@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
-import { HandlerDoesNotExist, LaneDeadlock, WrongKind } from '../errors.ts'
+import { LaneDeadlock } from '../errors.ts'
 import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
@@ -15,7 +15,6 @@ import {
   type PublishOptions,
   type RequestOptions,
 } from '../options.ts'
-import { routerName } from '../routing/binding.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import type { Capacity } from './capacity.ts'
@@ -23,8 +22,7 @@ import { Join } from './join.ts'
 import { maxDepthExceeded } from './max-depth.ts'
 import { giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
-
-type Verb = Outgoing['verb']
+import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
 /** What the admission works with. */
 export interface AdmissionParts {
@@ -40,12 +38,6 @@ export interface AdmissionParts {
 
 /** What `publish` and `send` resolve with: the message is accepted. */
 const accepted: Promise<void> = Promise.resolve()
-
-const remedyFor: Record<Kind, string> = {
-  event: 'publish() it',
-  command: 'send() it, or request() its answer',
-  query: 'request() its answer',
-}
 
 /**
  * Where every message enters, from outside and from handlers: it is checked, gets its envelope, and becomes one delivery
@@ -74,7 +66,7 @@ export class Admission implements Outlet {
   tell(verb: Verb, message: object | string, options: PublishOptions): Promise<void> {
     const route = this.#route(verb, message)
     const of = this.#addressed(verb, message, options, route)
-    if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen({ message, route, of }, options)
+    if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
     this.#accept(message, route, of)
     this.#parts.engine.pump()
     return accepted
@@ -85,7 +77,7 @@ export class Admission implements Outlet {
     const route = this.#route('publish', message)
     const of = this.#addressed('publish', message, options, route)
     const dispatch = { message, route, of }
-    if (!this.#parts.capacity.isOpen) return this.#whenOpen(options, () => this.#acceptAndWait(dispatch))
+    if (!this.#parts.capacity.isOpen) return this.#whenOpen('publish', options, () => this.#acceptAndWait(dispatch))
     return this.#acceptAndWait(dispatch)
   }
 
@@ -116,11 +108,8 @@ export class Admission implements Outlet {
   /** Where the message goes. @throws where it is no message, or this verb is not for it. */
   #route(verb: Verb, message: object | string): Route<Handler> {
     const route = this.#parts.map.routeOf(message)
-    const { type, kind, handlers } = route
-    if (kind !== undefined && !isFor(verb, kind)) {
-      throw new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
-    }
-    if (verb !== 'publish' && handlers.length === 0) throw noHandler(type, kind)
+    if (route.kind !== undefined && !isFor(verb, route.kind)) throw wrongKind(verb, route.type, route.kind)
+    if (verb !== 'publish' && route.handlers.length === 0) throw noHandler(route.type, route.kind)
     return route
   }
 
@@ -218,17 +207,33 @@ export class Admission implements Outlet {
     return answer
   }
 
-  #tellWhenOpen(dispatch: Dispatch, options: PublishOptions): Promise<void> {
-    return this.#whenOpen(options, () => this.release([dispatch]))
+  #tellWhenOpen(verb: Verb, dispatch: Dispatch, options: PublishOptions): Promise<void> {
+    return this.#whenOpen(verb, options, () => this.release([dispatch]))
   }
 
-  #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
-    return this.#whenOpen(options, () => this.#request(delivery, options))
-  }
-
-  #whenOpen<T>(options: PublishOptions, enter: () => T | Promise<T>): Promise<T> {
+  #whenOpen<T>(verb: Verb, options: PublishOptions, enter: () => T | Promise<T>): Promise<T> {
     const { capacity, engine } = this.#parts
-    return capacity.enter(enter, (giveUp) => giveUpWith('publish', options, { deadlines: engine.deadlines, giveUp }))
+    return capacity.enter(enter, (giveUp) => giveUpWith(verb, options, { deadlines: engine.deadlines, giveUp }))
+  }
+
+  /** Its caller has one patience: for the room, and then for the answer. */
+  #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
+    const { capacity, engine } = this.#parts
+    let giveUp: (error: Error) => void = () => {}
+    const { deadlines } = engine
+    const forget = giveUpWith('request', options, { deadlines, giveUp: (error) => giveUp(error) })
+    const answer = capacity.enter(
+      () => {
+        giveUp = (error) => engine.abandon(delivery, error)
+        return engine.requestLater(delivery)
+      },
+      (leave) => {
+        giveUp = leave
+        return () => {}
+      },
+    )
+    answer.then(forget, forget)
+    return answer
   }
 
   /** A delivery to each handler; each has its place when this returns. */
@@ -271,19 +276,9 @@ export class Admission implements Outlet {
   }
 
   #sayUnhandled(envelope: Envelope): void {
-    const first = !this.#unhandled.has(envelope.type)
-    if (first && this.#unhandled.size < 1_000) this.#unhandled.add(envelope.type)
+    // Of so many types: beyond that, nobody reads the warnings.
+    const first = !this.#unhandled.has(envelope.type) && this.#unhandled.size < 1_000
+    if (first) this.#unhandled.add(envelope.type)
     this.#parts.observer.say('unhandled', { envelope, first })
   }
-}
-
-function isFor(verb: Verb, kind: Kind): boolean {
-  if (verb === 'publish') return kind === 'event'
-  return kind === 'command' || (kind === 'query' && verb === 'request')
-}
-
-function noHandler(type: string, kind: Kind | undefined): HandlerDoesNotExist {
-  const where = kind === undefined ? 'dp.commands.bind or dp.queries.bind' : `dp.${routerName[kind]}.bind`
-  const remedy = `Bind one before start(), with ${where}, and check that its module is mounted.`
-  return new HandlerDoesNotExist(`No handler is bound to '${type}'. ${remedy}`)
 }

@@ -69,7 +69,7 @@ function circle(request: Delivery, waits: ReadonlyMap<Delivery, Waits>, free: Re
   while (delivery !== undefined && !seen.has(delivery)) {
     seen.add(delivery)
     const its: Waits | undefined = waits.get(delivery)
-    steps.push(`${nameOf(delivery)} ${its?.how}`)
+    steps.push(`${nameOf(delivery)}${steps.length === 0 ? '' : ', which'} ${its?.how}`)
     delivery = [...(its?.all ?? []), ...(its?.any.flat() ?? [])].find((one) => !free.has(one))
   }
   if (delivery !== undefined) steps.push(nameOf(delivery))

@@ -24,8 +24,8 @@ export class Worker {
   }
 }
 
-/** How many workers without work are kept. */
-const SPARE = 1_024
+/** How many workers without work are kept: about 2 MB. */
+const SPARE = 8_192
 
 /** The workers of an engine. */
 export class Workers {

@@ -1,4 +1,4 @@
-import { ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
+import { asError, type IambusError, ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
 import { isThenable } from './middleware.ts'
 import type { EventRouter, RequestRouter, Router } from './router.ts'
 
@@ -49,6 +49,12 @@ export function module(name: string, setup: (m: ModuleScope) => void): Module {
 /** What has been mounted on a dispatcher: each module once. */
 export class Mounted {
   readonly #names = new Set<string>()
+  readonly #problems: IambusError[] = []
+
+  /** Modules whose setup failed, and may have bound half of their handlers: a dispatcher must not start with those. */
+  get problems(): readonly IambusError[] {
+    return this.#problems
+  }
 
   /** @throws {ImproperlyConfigured} for what is neither a module nor has decorated methods, and for a module again. */
   mount(part: unknown, on: { scope: ModuleScope; routers: readonly Router[] }): void {
@@ -66,10 +72,20 @@ export class Mounted {
       throw new ImproperlyConfigured('MOUNTED_TWICE', text)
     }
     this.#names.add(mounted.name)
-    const result: unknown = mounted.setup(scope)
+    let result: unknown
+    try {
+      result = mounted.setup(scope)
+    } catch (thrown) {
+      const cause = asError(thrown)
+      const text = `The setup of module '${mounted.name}' failed, and may have bound half of it: ${cause.message}`
+      this.#problems.push(new ImproperlyConfigured('MODULE_FAILED', text, { cause }))
+      throw thrown
+    }
     if (!isThenable(result)) return
     result.then(undefined, () => {}) // Its failure, if it has one, is this fault.
     const text = `The setup of module '${mounted.name}' is asynchronous. Make it synchronous: open things in a singleton.`
-    throw new ImproperlyConfigured('ASYNC_MODULE', text)
+    const problem = new ImproperlyConfigured('ASYNC_MODULE', text)
+    this.#problems.push(problem)
+    throw problem
   }
 }
