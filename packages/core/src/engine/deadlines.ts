@@ -43,7 +43,7 @@ class Line {
   }
 
   add(run: () => void): Deadline {
-    const entry = new Entry(this.#clock.now() + this.#durationMs, run, this)
+    const entry = new Entry(this.#now() + this.#durationMs, run, this)
     entry.previous = this.#last
     if (this.#last === undefined) {
       this.#first = entry
@@ -63,8 +63,12 @@ class Line {
     if (this.#first === undefined) this.#timer.unref?.()
   }
 
+  #now(): number {
+    return this.#clock.monotonic?.() ?? this.#clock.now()
+  }
+
   readonly #fire = (): void => {
-    const now = this.#clock.now()
+    const now = this.#now()
     for (let due = this.#first; due !== undefined && due.atMs <= now; due = this.#first) {
       due.cancel()
       due.run()

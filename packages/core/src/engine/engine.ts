@@ -134,7 +134,9 @@ export class Engine implements HandlerEngine, WorkerEngine {
   forgetRunning(): void {
     for (const delivery of this.running()) {
       this.#finished(delivery)
-      delivery.more().forgotten = true
+      const rest = delivery.more()
+      rest.forgotten = true
+      rest.deadline?.cancel()
     }
   }
 

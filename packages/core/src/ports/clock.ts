@@ -10,6 +10,8 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
+  /** Milliseconds since whenever, for durations: never set back, as `now` can be. Default: `now`. */
+  monotonic?(): number
   /** Calls `run` once after `delayMs` milliseconds, unless the timer is cancelled before. */
   after(delayMs: number, run: () => void): Timer
 }
@@ -17,6 +19,7 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after: (delayMs, run) => {
     const timeout = setTimeout(run, delayMs)
     return { cancel: () => clearTimeout(timeout), unref: () => timeout.unref(), ref: () => timeout.ref() }

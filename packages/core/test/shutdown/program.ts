@@ -12,6 +12,7 @@ dp.events.bind(
   'work',
   async (_event, { context, file }) => {
     console.log(`started ${context.id} with the ${file}`)
+    if (how === 'forced') return new Promise(() => {})
     while (!isOver(context.stopping)) await delay(5)
     console.log(`ended ${context.id}`)
   },
@@ -21,4 +22,5 @@ await dp.start()
 await dp.publish('work', { id: 'first', key: 'k' })
 await dp.publish('work', { id: 'second', key: 'k' })
 if (how === 'no signals') process.exit(3)
+if (how === 'forced') await dp.stop({ deadlineMs: 10 })
 console.log('ready')

@@ -53,6 +53,12 @@ describe('a process', () => {
     expect(stdout.at(-1)).toBe('ready')
   })
 
+  test('can end after a forced stop, though a handler never does', async () => {
+    const { code, stdout, stderr } = await run('forced')
+    expect([code, stdout.at(-1)]).toEqual([0, 'ready'])
+    expect(stderr.trim().split('\n')).toHaveLength(2)
+  })
+
   test('that exits without a stop reports each delivery that it held', async () => {
     const { code, stderr } = await run('no signals')
     expect(code).toBe(3)
