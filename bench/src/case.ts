@@ -42,15 +42,47 @@ export interface Case {
   readonly variant?: string
   /** How many handlers add each message to the tally. Default 1. */
   readonly handlers?: number
+  /** Where it would take too long with as many calls as the batches of its group have. */
+  readonly batch?: number
   /** Called once, in a fresh process. Whatever is heavy is imported here, so that no other case pays for it. */
   readonly setup: (tally: Tally) => Run | Promise<Run>
 }
 
+/** What we aim at: a speed beside another row of the same variant, or bytes. */
+export interface Aim {
+  readonly name: string
+  readonly variant?: string
+  /** So many times as fast as which row. */
+  readonly atLeast?: readonly [ratio: number, name: string]
+  readonly atMostBytes?: number
+}
+
 /** One table: a file in `groups/`, as its default export. */
-export interface Group {
+export type Group = SpeedGroup | WeightGroup
+
+interface Titled {
   readonly title: string
   /** What is done, in words. */
   readonly text: string
+  /** How often to measure it. Default: as often as the whole. */
+  readonly rounds?: number
+  readonly aims?: readonly Aim[]
+}
+
+/** A table of bytes that are in use, rather than of speeds. */
+export interface WeightGroup extends Titled {
+  readonly weights: readonly Weight[]
+}
+
+/** One cell of a table of bytes. */
+export interface Weight {
+  readonly name: string
+  readonly variant: string
+  /** Called once, in a fresh process with `--expose-gc`: gives the bytes, of one message or key. */
+  readonly weigh: () => Promise<number>
+}
+
+export interface SpeedGroup extends Titled {
   /** The name of the case that the others are compared with, in the same round and variant. */
   readonly base: string
   /** What one call is called: 'call', 'message'. */

@@ -1,7 +1,7 @@
 // The process of one measurement: prints `{"value": <nanoseconds or bytes>}`. By hand, for a profile:
 //   node --cpu-prof src/child.ts --group 1-request --name 'iambus request' --scale 20
 import { parseArgs } from 'node:util'
-import { type Pace, Tally } from './case.ts'
+import { type Pace, type SpeedGroup, Tally } from './case.ts'
 import { findCase, loadGroup } from './groups.ts'
 import { bytesPerCall, nsPerCall, usualPace } from './measure.ts'
 
@@ -18,15 +18,18 @@ const { values } = parseArgs({
 const allocationBatch = 10_000
 
 const group = await loadGroup(values.group)
-const { warmUpMs, batchMs, timedMs } = { ...usualPace, ...group.pace }
-const scale = Number(values.scale)
-const pace: Pace = { warmUpMs: warmUpMs * scale, batchMs, timedMs: timedMs * scale }
-const { setup, handlers = 1 } = findCase(group, values.name, values.variant)
-const tally = new Tally()
-const subject = { run: await setup(tally), tally, handlers }
-
-const value = values.bytes
-  ? await bytesPerCall(subject, pace, group.batch ?? allocationBatch)
-  : await nsPerCall(subject, pace, group.batch)
+const value =
+  'weights' in group
+    ? await findCase(group.weights, values.name, values.variant).weigh()
+    : await speedOrBytes(group, Number(values.scale))
 console.log(JSON.stringify({ value }))
 process.exit()
+
+async function speedOrBytes(of: SpeedGroup, scale: number): Promise<number> {
+  const { warmUpMs, batchMs, timedMs } = { ...usualPace, ...of.pace }
+  const pace: Pace = { warmUpMs: warmUpMs * scale, batchMs, timedMs: timedMs * scale }
+  const { setup, handlers = 1, batch = of.batch } = findCase(of.cases, values.name, values.variant)
+  const tally = new Tally()
+  const subject = { run: await setup(tally), tally, handlers }
+  return values.bytes ? bytesPerCall(subject, pace, batch ?? allocationBatch) : nsPerCall(subject, pace, batch)
+}

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Case, Group } from './case.ts'
+import type { Group } from './case.ts'
 
 const folder = join(import.meta.dirname, 'groups')
 
@@ -16,9 +16,14 @@ export async function loadGroup(name: string): Promise<Group> {
   return group
 }
 
-export function findCase(group: Group, name: string, variant: string | undefined): Case {
-  const found = group.cases.find((one) => one.name === name && one.variant === variant)
+interface Named {
+  readonly name: string
+  readonly variant?: string
+}
+
+export function findCase<C extends Named>(cases: readonly C[], name: string, variant: string | undefined): C {
+  const found = cases.find((one) => one.name === name && one.variant === variant)
   if (found !== undefined) return found
-  const known = group.cases.map((one) => JSON.stringify([one.name, one.variant])).join('\n')
-  throw new Error(`There is no case ${JSON.stringify([name, variant])} in '${group.title}'. There are:\n${known}`)
+  const known = cases.map((one) => JSON.stringify([one.name, one.variant])).join('\n')
+  throw new Error(`There is no case ${JSON.stringify([name, variant])}. There are:\n${known}`)
 }

@@ -1,3 +1,4 @@
+import { keysOf } from './asking.ts'
 import type { Case, Run, Tally } from './case.ts'
 import { drained } from './drained.ts'
 import { Told } from './messages.ts'
@@ -18,20 +19,26 @@ export const keyedPeers = {
     const dp = await iambus([handler])
     return () => (key: string, message: Told) => dp.publish(message, { key })
   },
+  'iambus, `workers: 64`': async (handler: Handler) => {
+    const dp = await iambus([handler], { workers: 64 })
+    return () => (key: string, message: Told) => dp.publish(message, { key })
+  },
   'fastq per key': (handler: Handler) => () => fastqPerKey(handler),
   'p-queue per key': (handler: Handler) => () => pQueuePerKey(handler),
 } satisfies Record<string, (handler: Handler) => (() => Push) | Promise<() => Push>>
 
+/** The column of so many keys. */
+export const columnOf = (keyCount: number): string =>
+  keyCount === 1 ? '1 key' : `${keyCount.toLocaleString('en')} keys`
+
 /** A case for each peer and number of keys. */
-export function keyedCases(names: readonly (keyof typeof keyedPeers)[]): Case[] {
-  return [1, 1_000, 100_000].flatMap((keyCount) =>
+export function keyedCases(names: readonly (keyof typeof keyedPeers)[], keyCounts: readonly number[]): Case[] {
+  return keyCounts.flatMap((keyCount) =>
     names.map((name) => ({
       name,
-      variant: keyCount === 1 ? '1 key' : `${keyCount.toLocaleString('en')} keys`,
-      setup: async (tally) => {
-        const keys = Array.from({ length: keyCount }, (_, index) => `key-${index}`)
-        return pushing(await keyedPeers[name](async (message) => tally.add(message)), keys, tally)
-      },
+      variant: columnOf(keyCount),
+      setup: async (tally) =>
+        pushing(await keyedPeers[name](async (message) => tally.add(message)), keysOf(keyCount), tally),
     })),
   )
 }

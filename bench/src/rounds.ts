@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Case, Group } from './case.ts'
+import type { Case, Group, Weight } from './case.ts'
 
 export interface Plan {
   readonly rounds: number
@@ -11,38 +11,48 @@ export interface Plan {
 
 /** What was measured of one case. */
 export interface Measured {
-  /** Nanoseconds a call, one for each round. */
-  readonly ns: number[]
+  /** Nanoseconds a call; or bytes, in a table of weights. One for each round. */
+  readonly values: number[]
   bytes: number | undefined
 }
 
-export type Results = ReadonlyMap<Case, Measured>
+export type Results = ReadonlyMap<Case | Weight, Measured>
 
 /** Large enough that nothing is collected while allocations are counted. */
 const hugeYoungGeneration = ['--min-semi-space-size=1024', '--max-semi-space-size=1024']
+/** To collect by force, and to let peers have as much as they need. */
+const weighing = ['--expose-gc', '--max-old-space-size=8192']
+
+export const casesOf = (group: Group): readonly (Case | Weight)[] => ('weights' in group ? group.weights : group.cases)
 
 /**
  * Measures all cases of a group, each in a process of its own. The cases of one variant follow each other closely, since
  * they are compared, and start with another one in each round, since the machine may slow down.
  */
 export function measureGroup(name: string, group: Group, plan: Plan): Results {
-  const results = new Map<Case, Measured>(group.cases.map((one) => [one, { ns: [], bytes: undefined }]))
-  for (let round = 0; round < plan.rounds; round += 1) {
-    process.stderr.write(`${name}: round ${round + 1} of ${plan.rounds}\n`)
+  const results = new Map<Case | Weight, Measured>(casesOf(group).map((one) => [one, { values: [], bytes: undefined }]))
+  const flags = 'weights' in group ? weighing : []
+  const rounds = Math.min(plan.rounds, group.rounds ?? plan.rounds)
+  for (let round = 0; round < rounds; round += 1) {
+    process.stderr.write(`${name}: round ${round + 1} of ${rounds}\n`)
     for (const variant of variantsOf(group)) {
-      const cases = group.cases.filter((one) => one.variant === variant)
-      for (const one of rotated(cases, round)) results.get(one)?.ns.push(measure(name, one, plan))
+      const cases = casesOf(group).filter((one) => one.variant === variant)
+      for (const one of rotated(cases, round)) {
+        results.get(one)?.values.push(measure(name, one, { flags, args: ['--scale', String(plan.scale)] }))
+      }
     }
   }
-  if (plan.allocations && group.allocations !== false) {
+  if (plan.allocations && 'cases' in group && group.allocations !== false) {
     process.stderr.write(`${name}: allocations\n`)
-    for (const [one, measured] of results) measured.bytes = measure(name, one, { ...plan, bytes: true })
+    for (const [one, measured] of results) {
+      measured.bytes = measure(name, one, { flags: hugeYoungGeneration, args: ['--bytes'] })
+    }
   }
   return results
 }
 
 export function variantsOf(group: Group): (string | undefined)[] {
-  return [...new Set(group.cases.map(({ variant }) => variant))]
+  return [...new Set(casesOf(group).map(({ variant }) => variant))]
 }
 
 function rotated<T>(values: readonly T[], by: number): T[] {
@@ -50,13 +60,15 @@ function rotated<T>(values: readonly T[], by: number): T[] {
   return [...values.slice(start), ...values.slice(0, start)]
 }
 
-/** Nanoseconds a call; or, asked for, bytes. */
-function measure(group: string, { name, variant }: Case, how: { scale: number; bytes?: boolean }): number {
+/** The number that the process of one measurement prints. */
+function measure(
+  group: string,
+  { name, variant }: Case | Weight,
+  how: { readonly flags: readonly string[]; readonly args: readonly string[] },
+): number {
   const script = join(import.meta.dirname, 'child.ts')
   const which = ['--group', group, '--name', name, ...(variant === undefined ? [] : ['--variant', variant])]
-  const flags = how.bytes ? hugeYoungGeneration : []
-  const options = ['--scale', String(how.scale), ...(how.bytes ? ['--bytes'] : [])]
-  const { status, stdout } = spawnSync(process.execPath, [...flags, script, ...which, ...options], {
+  const { status, stdout } = spawnSync(process.execPath, [...how.flags, script, ...which, ...how.args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   })

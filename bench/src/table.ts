@@ -1,55 +1,62 @@
-import type { Group } from './case.ts'
-import { median, type Ratio, ratioOf } from './ratios.ts'
-import { type Measured, type Results, variantsOf } from './rounds.ts'
+import type { Group, SpeedGroup } from './case.ts'
+import { aimsOf, line, type Lookup } from './aims.ts'
+import { median, rangeOf, ratioOf, short, shownRange } from './ratios.ts'
+import { casesOf, type Results, variantsOf } from './rounds.ts'
 
-/** One group as a Markdown table: a row for each name, a pair of columns for each variant. */
+/** One group as Markdown: a table with a row for each name and columns for each variant, and its aims. */
 export function tableOf(group: Group, results: Results): string {
-  const variants = variantsOf(group)
-  const names = [...new Set(group.cases.map(({ name }) => name))]
-  const withBytes = [...results.values()].some(({ bytes }) => bytes !== undefined)
-  const measured = (name: string, variant: string | undefined): Measured | undefined => {
-    const found = group.cases.find((one) => one.name === name && one.variant === variant)
+  const measured: Lookup = (name, variant) => {
+    const found = casesOf(group).find((one) => one.name === name && one.variant === variant)
     return found && results.get(found)
   }
+  const table = 'weights' in group ? weightTable(group, measured) : speedTable(group, measured)
+  return [`## ${group.title}`, '', group.text, '', ...table, ...aimsOf(group, measured)].join('\n')
+}
 
+function speedTable(group: SpeedGroup, measured: Lookup): string[] {
+  const variants = variantsOf(group)
+  const withBytes = group.cases.some(({ name, variant }) => measured(name, variant)?.bytes !== undefined)
   const heads = variants.flatMap((variant) => [variant ?? 'speed', ...(withBytes ? ['B'] : [])])
-  const rows = names.map((name) => [
-    name.startsWith('iambus') ? `**${name}**` : name,
+  const rows = namesOf(group).map((name) => [
+    shownName(name),
     ...variants.flatMap((variant) => {
       const [base, own] = [measured(group.base, variant), measured(name, variant)]
-      const ratio = base === undefined || own === undefined ? '' : shownRatio(ratioOf(base.ns, own.ns))
+      const ratio = base === undefined || own === undefined ? '' : shownRange(ratioOf(base.values, own.values))
       return [ratio, ...(withBytes ? [shownBytes(own?.bytes)] : [])]
     }),
   ])
   const absolute = variants.map((variant) => {
-    const ns = median(measured(group.base, variant)?.ns ?? [])
+    const ns = median(measured(group.base, variant)?.values ?? [])
     return `${variant === undefined ? '' : `${variant}: `}${short(ns)} ns`
   })
   return [
-    `## ${group.title}`,
-    '',
-    group.text,
-    '',
-    line(['', ...heads]),
-    line(['---', ...heads.map(() => '---:')]),
-    ...rows.map(line),
+    ...tableLines(heads, rows),
     '',
     `<sub>1 is "${group.base}". Its median here, a ${group.unit}: ${absolute.join('; ')}.</sub>`,
-  ].join('\n')
+  ]
 }
 
-const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-
-function shownRatio({ median: middle, min, max }: Ratio): string {
-  if (min === max) return min === 1 ? '1' : short(middle)
-  return `${short(middle)} (${short(min)}..${short(max)})`
+function weightTable(group: Group, measured: Lookup): string[] {
+  const variants = variantsOf(group)
+  const rows = namesOf(group).map((name) => [
+    shownName(name),
+    ...variants.map((variant) => {
+      const own = measured(name, variant)
+      return own === undefined ? '' : shownRange(rangeOf(own.values.map(Math.round)))
+    }),
+  ])
+  return tableLines(
+    variants.map((variant) => variant ?? ''),
+    rows,
+  )
 }
+
+const namesOf = (group: Group): string[] => [...new Set(casesOf(group).map(({ name }) => name))]
+
+const shownName = (name: string): string => (name.startsWith('iambus') ? `**${name}**` : name)
 
 const shownBytes = (bytes: number | undefined): string => (bytes === undefined ? '' : String(Math.round(bytes)))
 
-/** Two significant digits, without an exponent. */
-function short(value: number): string {
-  if (value >= 100) return String(Math.round(value))
-  if (value >= 10) return value.toFixed(0)
-  return value >= 0.995 ? value.toFixed(1) : value.toFixed(Math.min(6, 1 - Math.floor(Math.log10(value))))
+function tableLines(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [line(['', ...heads]), line(['---', ...heads.map(() => '---:')]), ...rows.map(line)]
 }

@@ -15,6 +15,35 @@ export function withMitt(handlers: readonly Listener[]): (message: Told) => void
   return (message) => emitter.emit('told', message)
 }
 
+/** Given what a bus gives: the failure of a handler, thrown or as a rejection, reaches neither the others nor the publisher. */
+export function withMittIsolated(handlers: readonly Listener[], kind: 'sync' | 'async'): (message: Told) => void {
+  return withMitt(handlers.map((handler) => (kind === 'sync' ? catching(handler) : catchingLater(handler))))
+}
+
+const failures: unknown[] = []
+const report = (error: unknown): void => void failures.push(error)
+
+function catching(handler: Listener): Listener {
+  return (message) => {
+    try {
+      handler(message)
+    } catch (error) {
+      report(error)
+    }
+  }
+}
+
+function catchingLater(handler: Listener): Listener {
+  return (message) => {
+    try {
+      // It is one that returns a promise.
+      ;(handler(message) as Promise<unknown>).catch(report)
+    } catch (error) {
+      report(error)
+    }
+  }
+}
+
 export function withEventEmitter3(handlers: readonly Listener[]): (message: Told) => void {
   const emitter = new EventEmitter<{ told: [Told] }>()
   for (const handler of handlers) emitter.on('told', handler)

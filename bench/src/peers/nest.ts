@@ -20,27 +20,34 @@ type Call = (message: Ask) => Promise<number>
 // Only handlers that are made per request are looked up in it.
 const noModule = undefined as unknown as ModuleRef
 
-export function commandBus(answer: Answer): Call {
-  class AskHandler {
-    execute(message: Ask): Promise<number> {
-      return answer(message)
-    }
-  }
-  CommandHandler(Ask)(AskHandler)
+export const commandBus = (answer: Answer): Call => commandBusOf(new Map([[Ask, answer]]))
+export const queryBus = (answer: Answer): Call => queryBusOf(new Map([[Ask, answer]]))
+
+export function commandBusOf(answers: ReadonlyMap<typeof Ask, Answer>): Call {
   const bus = new CommandBus(noModule)
-  bus.register([wrapped(new AskHandler())])
+  for (const [type, answer] of answers) {
+    class AskHandler {
+      execute(message: Ask): Promise<number> {
+        return answer(message)
+      }
+    }
+    CommandHandler(type)(AskHandler)
+    bus.register([wrapped(new AskHandler())])
+  }
   return (message) => bus.execute<Ask, number>(message)
 }
 
-export function queryBus(answer: Answer): Call {
-  class AskHandler {
-    execute(message: Ask): Promise<number> {
-      return answer(message)
-    }
-  }
-  QueryHandler(Ask)(AskHandler)
+export function queryBusOf(answers: ReadonlyMap<typeof Ask, Answer>): Call {
   const bus = new QueryBus(noModule)
-  bus.register([wrapped(new AskHandler())])
+  for (const [type, answer] of answers) {
+    class AskHandler {
+      execute(message: Ask): Promise<number> {
+        return answer(message)
+      }
+    }
+    QueryHandler(type)(AskHandler)
+    bus.register([wrapped(new AskHandler())])
+  }
   return (message) => bus.execute<Ask, number>(message)
 }
 

@@ -24,7 +24,8 @@ export function pQueuePerKey(handler: Handler): Push {
   return (key, message) => void queueOf(key).add(() => handler(message))
 }
 
-function perKey<Q>(make: () => Q): (key: string) => Q {
+/** A queue for each key, made when first needed, and kept. */
+export function perKey<Q>(make: () => Q): (key: string) => Q {
   const queues = new Map<string, Q>()
   return (key) => {
     let queue = queues.get(key)

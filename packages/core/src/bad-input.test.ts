@@ -196,6 +196,22 @@ describe('what is refused, and runs nothing:', () => {
       }
     })
 
+    test.each<[string, unknown, RegExp]>([
+      ['below 0', -1, /timeoutMs is -1\. Pass a number of milliseconds, 0 or more/],
+      ['that is not a number', Number.NaN, /timeoutMs is NaN\. Pass a number of milliseconds/],
+      ['that is a text', '5s', /timeoutMs is "5s"\. Pass a number of milliseconds/],
+      ['that is null', null, /timeoutMs is null\. Pass a number of milliseconds/],
+      ['longer than a timer can wait', 2 ** 31, /timeoutMs is 2147483648, longer than .*2147483647 ms.*Pass less/],
+      ['without end', Number.POSITIVE_INFINITY, /timeoutMs is Infinity, longer than .*2147483647 ms.*Pass less/],
+    ])('a timeoutMs %s, by every verb', async (_, timeoutMs, text) => {
+      await dp.start()
+      const invalid = refusal(InvalidOption, 'INVALID_OPTION', text)
+      for (const [verb, , message] of verbs) {
+        await expect(untyped(verb)(message, { timeoutMs }), verb).rejects.toEqual(invalid)
+        await expect(untyped(verb)(message, { timeoutMs, waitForResponse: true }), verb).rejects.toEqual(invalid)
+      }
+    })
+
     test('all of them in the shape of null, by every verb and by stop', async () => {
       await dp.start()
       const invalid = refusal(InvalidOption, 'INVALID_OPTION', /null/)
@@ -330,6 +346,31 @@ describe('what is refused, and runs nothing:', () => {
       await expect(dp.start()).rejects.toEqual(fault(InvalidOption, 'INVALID_OPTION', /no option 'injcet'/))
     })
 
+    test.each<[string, object, RegExp]>([
+      ['workers of 0', { workers: 0 }, /workers is 0\. Pass a whole number, 1 or more, or Infinity/],
+      ['workers below 0', { workers: -1 }, /workers is -1\. Pass a whole number/],
+      ['workers that are not whole', { workers: 1.5 }, /workers is 1\.5\. Pass a whole number/],
+      ['workers that are not a number', { workers: Number.NaN }, /workers is NaN\. Pass a whole number/],
+      ['workers that are a text', { workers: '4' }, /workers is "4"\. Pass a whole number/],
+      ['workers that are null', { workers: null }, /workers is null\. Pass a whole number/],
+      ['a timeoutMs below 0', { timeoutMs: -1 }, /timeoutMs is -1\. Pass a number of milliseconds, 0 or more/],
+      ['a timeoutMs that is not a number', { timeoutMs: Number.NaN }, /timeoutMs is NaN\. Pass a number of mill/],
+      ['a timeoutMs that is a text', { timeoutMs: '5s' }, /timeoutMs is "5s"\. Pass a number of milliseconds/],
+      ['a timeoutMs that is null', { timeoutMs: null }, /timeoutMs is null\. Pass a number of milliseconds/],
+      ['a timeoutMs longer than a timer can wait', { timeoutMs: 2 ** 31 }, /timeoutMs is 2147483648, longer .*less/],
+    ])('with %s, by bind and by register', async (_, options, text) => {
+      dp.events.bind(Paid, () => {}, options as never)
+      await expect(dp.start()).rejects.toEqual(fault(InvalidOption, 'INVALID_OPTION', text))
+      dp = newDispatcher()
+      dp.events.register(Paid, options as never)(() => {})
+      await expect(dp.start()).rejects.toEqual(fault(InvalidOption, 'INVALID_OPTION', text))
+    })
+
+    test('with a wrong option, by its name or what it handles', async () => {
+      dp.events.bind(Paid, function charge() {}, { timeoutMs: -1 })
+      await expect(dp.start()).rejects.toThrow(/charge|shop\.paid/)
+    })
+
     test('with options that are null', async () => {
       dp.events.bind(Paid, () => {}, null as never)
       await expect(dp.start()).rejects.toEqual(fault(InvalidOption, 'INVALID_OPTION', /null/))
@@ -374,8 +415,137 @@ describe('what is refused, and runs nothing:', () => {
       ['a maxDepth that is a text', { maxDepth: '10' }, /maxDepth is "10"\. Pass a whole number/],
       ['a dedupeMs below 0', { dedupeMs: -1 }, /dedupeMs is -1\. Pass a number of milliseconds, 0 or more/],
       ['a dedupeMs that is a text', { dedupeMs: '5m' }, /dedupeMs is "5m"\. Pass a number of milliseconds/],
+      ['workers of 0', { workers: 0 }, /^workers is 0\. Pass a whole number, 1 or more, or Infinity/],
+      ['workers below 0', { workers: -1 }, /^workers is -1\. Pass a whole number, 1 or more, or Infinity/],
+      ['workers that are not whole', { workers: 1.5 }, /^workers is 1\.5\. Pass a whole number/],
+      ['workers that are not a number', { workers: Number.NaN }, /^workers is NaN\. Pass a whole number/],
+      ['workers that are a text', { workers: '4' }, /^workers is "4"\. Pass a whole number/],
+      ['workers that are null', { workers: null }, /^workers is null\. Pass a whole number/],
+      ['a capacity that is a number', { capacity: 5 }, /capacity is 5\. Pass both marks/],
+      ['a capacity that is null', { capacity: null }, /capacity is null\. Pass both marks/],
+      ['a capacity with an unknown field', { capacity: { high: 5, lo: 1 } }, /capacity has no option 'lo'.*high, low/],
+      ['a high capacity of 0', { capacity: { high: 0, low: 0 } }, /^capacity\.high is 0\. Pass a whole number, 1 or/],
+      ['a capacity without high', { capacity: { low: 0 } }, /^capacity is an object with low\. Pass both marks/],
+      ['a capacity without low', { capacity: { high: 5 } }, /^capacity is an object with high\. Pass both marks/],
+      ['a low capacity below 0', { capacity: { high: 5, low: -1 } }, /^capacity\.low is -1\. Pass a whole number/],
+      [
+        'a low capacity above the high one',
+        { capacity: { high: 1, low: 2 } },
+        /^capacity\.low is 2, above capacity\.high, which is 1\. Pass less/,
+      ],
+      ['a whenFull that does not exist', { whenFull: 'drop' }, /'whenFull' is "drop"\. Pass 'wait' or 'throw'/],
+      [
+        'a stallAfterMs below 0',
+        { stallAfterMs: -1 },
+        /^stallAfterMs is -1\. Pass a number of milliseconds, 0 or more/,
+      ],
+      ['a stallAfterMs that is too long', { stallAfterMs: 2 ** 31 }, /^stallAfterMs is 2147483648, longer than/],
+      ['a shutdownSignals in a text', { shutdownSignals: 'SIGTERM' }, /'shutdownSignals' is "SIGTERM"\. Pass an array/],
+      ['an engine that is no class', { engine: 5 }, /'engine' is 5\. Pass a class/],
+      ['a logger without methods', { logger: {} }, /'logger' is a plain object\. Pass one with debug\(\)/],
+      ['a logger that is null', { logger: null }, /'logger' is null\. Pass one with debug\(\)/],
+      ['a clock without methods', { clock: {} }, /'clock' is a plain object\. Pass one with now\(\)/],
+      ['a clock without timers', { clock: { now: () => 0 } }, /'clock' is a plain object\. Pass one with after\(\)/],
     ])('%s', (_, options, text) => {
       expect(() => new Dispatcher(options)).toThrow(refusal(InvalidOption, 'INVALID_OPTION', text))
+    })
+
+    test.each(['events', 'commands', 'queries'])('options of the router %s that cannot be', (router) => {
+      for (const [options, text] of [
+        [{ workers: 0 }, `^${router}\\.workers is 0\\. Pass a whole number, 1 or more, or Infinity`],
+        [{ workers: -1 }, `^${router}\\.workers is -1\\.`],
+        [{ workers: 1.5 }, `^${router}\\.workers is 1\\.5\\.`],
+        [{ workers: Number.NaN }, `^${router}\\.workers is NaN\\.`],
+        [{ workers: '4' }, `^${router}\\.workers is "4"\\.`],
+        [{ worker: 4 }, `${router} has no option 'worker'\\. It has: workers`],
+        [5, `${router} are 5\\. Pass an object`],
+        [null, `${router} are null\\. Pass an object`],
+      ] as const) {
+        const invalid = refusal(InvalidOption, 'INVALID_OPTION', new RegExp(text))
+        expect(() => new Dispatcher({ [router]: options })).toThrow(invalid)
+      }
+    })
+
+    test('workers of a router that are null', () => {
+      expect(() => new Dispatcher({ events: { workers: null as never } })).toThrow(
+        refusal(InvalidOption, 'INVALID_OPTION', /events\.workers is null/),
+      )
+    })
+
+    test('a low capacity that is wrong, saying that it can be 0', () => {
+      expect(() => new Dispatcher({ capacity: { high: 5, low: -1 } })).toThrow(/0 or more/)
+    })
+  })
+
+  describe('by dp.limits,', () => {
+    const counts: [unknown, string][] = [
+      [0, '0'],
+      [-1, '-1'],
+      [1.5, '1\\.5'],
+      [Number.NaN, 'NaN'],
+      ['4', '"4"'],
+      [null, 'null'],
+    ]
+
+    test.each(counts)('workers of %o, and they stay as they were', (workers, shown) => {
+      dp.events.bind(Paid, () => {}, { name: 'charge', workers: 3 })
+      const { limits } = dp
+      for (const [limit, where] of [
+        [limits, ''],
+        [limits.events, 'events\\.'],
+        [limits.commands, 'commands\\.'],
+        [limits.queries, 'queries\\.'],
+        [limits.handler('events/charge'), 'events/charge: '],
+      ] as const) {
+        limit.workers = 3
+        const text = new RegExp(`^${where}workers is ${shown}\\. Pass a whole number, 1 or more, or Infinity`)
+        expect(() => Object.assign(limit, { workers })).toThrow(refusal(InvalidOption, 'INVALID_OPTION', text))
+        expect(limit.workers).toBe(3)
+      }
+    })
+
+    test.each<[string, unknown, RegExp]>([
+      ['that is a number', 5, /capacity is 5\. Pass both marks/],
+      ['with low above high', { high: 1, low: 2 }, /^capacity\.low is 2, above capacity\.high, which is 1/],
+      ['with a high of 0', { high: 0, low: 0 }, /^capacity\.high is 0\. Pass a whole number/],
+      ['with an unknown field', { high: 5, low: 1, mid: 3 }, /capacity has no option 'mid'/],
+    ])('a capacity %s, and it stays as it was', (_, capacity, text) => {
+      dp.limits.capacity = { high: 9, low: 8 }
+      expect(() => Object.assign(dp.limits, { capacity })).toThrow(refusal(InvalidOption, 'INVALID_OPTION', text))
+      expect(dp.limits.capacity).toEqual({ high: 9, low: 8 })
+    })
+
+    test('a handler that there is not, with the form of its name', () => {
+      for (const name of ['events/charge', 'charge', 5]) {
+        expect(() => dp.limits.handler(name as never)).toThrow(
+          refusal(InvalidOption, 'INVALID_OPTION', /^There is no handler .*charge|5.*'events\/update-search'/),
+        )
+      }
+    })
+  })
+
+  describe('among the shutdownSignals, a name', () => {
+    afterEach(() => process.removeAllListeners('SIGTRM'))
+
+    test('that is no signal', async () => {
+      const start = async () => {
+        dp = newDispatcher({ shutdownSignals: ['SIGTRM' as never] })
+        await dp.start()
+      }
+      await expect(start()).rejects.toEqual(refusal(InvalidOption, 'INVALID_OPTION', /SIGTRM/))
+    })
+
+    test('of a signal that cannot be caught', async () => {
+      const close = vi.fn()
+      const start = async () => {
+        dp = newDispatcher({ shutdownSignals: ['SIGKILL'] })
+        dp.events.bind(Paid, () => {}, { inject: { till: singleton('till', () => 1, { close }) } })
+        await dp.start()
+      }
+      const error: unknown = await start().catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(Error)
+      expect(dp.isStarted).toBe(false)
+      expect(error).toEqual(refusal(InvalidOption, 'INVALID_OPTION', /SIGKILL/))
     })
   })
 

@@ -343,3 +343,103 @@ test('a module binds with the same checks', () => {
     m.events.bind(Touch, () => {})
   })
 })
+
+describe('limits', () => {
+  test('are given to the dispatcher, to its routers and to bind, register and modules', () => {
+    void new Dispatcher({ workers: 8, events: { workers: 4 }, commands: {}, queries: { workers: Infinity } })
+    void new Dispatcher({ capacity: { high: 10, low: 5 }, whenFull: 'throw', stallAfterMs: 1_000 })
+    dp.events.bind(BookCreated, () => {}, { workers: 2, timeoutMs: 100 })
+    dp.commands.bind(CreateBook, createBook, { inject: { repo }, workers: 2, timeoutMs: 100 })
+    dp.queries.bind(BookQuery, FindBooks, { inject: { repo }, workers: 2, timeoutMs: 100 })
+    dp.commands.bind(Touch, async ({ cmd }) => void cmd, { argname: 'cmd', workers: 2, timeoutMs: 100 })
+    dp.events.register(BookCreated, { workers: 2, timeoutMs: 100 })(() => {})
+    module('catalog', (m) => m.events.bind(BookCreated, () => {}, { workers: 2, timeoutMs: 100 }))
+  })
+
+  test('are numbers, and nothing else is among the options', () => {
+    // @ts-expect-error a text
+    void new Dispatcher({ workers: '8' })
+    // @ts-expect-error null is no limit
+    void new Dispatcher({ workers: null })
+    // @ts-expect-error a number where the options of a router belong
+    void new Dispatcher({ events: 4 })
+    // @ts-expect-error a timeout is that of a handler
+    void new Dispatcher({ events: { timeoutMs: 100 } })
+    // @ts-expect-error both marks
+    void new Dispatcher({ capacity: { high: 10 } })
+    // @ts-expect-error a number
+    void new Dispatcher({ capacity: 10 })
+    // @ts-expect-error nothing is dropped
+    void new Dispatcher({ whenFull: 'drop' })
+    // @ts-expect-error several
+    void new Dispatcher({ shutdownSignals: 'SIGTERM' })
+    // @ts-expect-error misspelt
+    void new Dispatcher({ shutdownSignals: ['SIGTRM'] })
+    // @ts-expect-error no engine
+    void new Dispatcher({ engine: Plain })
+    // @ts-expect-error no clock
+    void new Dispatcher({ clock: {} })
+    // @ts-expect-error no logger
+    void new Dispatcher({ logger: {} })
+    // @ts-expect-error a text
+    dp.events.bind(BookCreated, () => {}, { workers: '2' })
+    // @ts-expect-error a text
+    dp.events.bind(BookCreated, () => {}, { timeoutMs: '5s' })
+    // @ts-expect-error the capacity is that of the dispatcher
+    dp.events.bind(BookCreated, () => {}, { capacity: { high: 10, low: 5 } })
+  })
+
+  test('are read and changed by dp.limits', () => {
+    const { limits } = dp
+    for (const limit of [limits, limits.events, limits.commands, limits.queries, limits.handler('events/x')]) {
+      expectTypeOf(limit.workers).toEqualTypeOf<number>()
+      limit.workers = 3
+    }
+    limits.capacity = { high: 10, low: 5 }
+    expectTypeOf(limits.capacity.high).toEqualTypeOf<number>()
+    // @ts-expect-error both marks are set together
+    limits.capacity.high = 10
+    // @ts-expect-error set its workers
+    limits.events = 3
+    // @ts-expect-error a text
+    limits.workers = '3'
+    // @ts-expect-error its limits are not replaced
+    dp.limits = limits
+  })
+})
+
+describe('time', () => {
+  const { signal } = new AbortController()
+
+  test('is limited by a number of milliseconds or a signal, for every verb', () => {
+    void dp.publish(new Opened(), { timeoutMs: 5, signal })
+    void dp.publish(new Opened(), { timeoutMs: 5, signal, waitForResponse: true })
+    void dp.send(new Touch({ title: '' }), { timeoutMs: 5, signal })
+    void dp.handle(new Opened(), { timeoutMs: 5, signal })
+    expectTypeOf(dp.request(new Count(1), { timeoutMs: 5, signal })).toEqualTypeOf<Promise<number>>()
+    // @ts-expect-error a text
+    void dp.request(new Count(1), { timeoutMs: '5s' })
+    // @ts-expect-error a controller is no signal
+    void dp.request(new Count(1), { signal: new AbortController() })
+    // @ts-expect-error a key is a text
+    void dp.publish(new Opened(), { key: 5 })
+  })
+
+  test('in a handler is limited for what is requested, not for what is recorded', () => {
+    dp.events.bind(BookCreated, async (event, { context }) => {
+      expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>()
+      expectTypeOf(context.stopping).toEqualTypeOf<boolean>()
+      await context.request(new Count(1), { timeoutMs: 5, signal: context.signal })
+      // @ts-expect-error it leaves when the handler has succeeded
+      context.publish(event, { timeoutMs: 5 })
+      // @ts-expect-error it leaves when the handler has succeeded
+      context.send(new Touch({ title: '' }), { signal })
+    })
+  })
+
+  test('of a stop is limited by a deadline', () => {
+    expectTypeOf(dp.stop({ deadlineMs: Infinity })).toEqualTypeOf<Promise<void>>()
+    // @ts-expect-error a deadline
+    void dp.stop({ timeoutMs: 5 })
+  })
+})

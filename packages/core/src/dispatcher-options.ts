@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { Engine, type EngineParts } from './engine/engine.ts'
 import { InvalidOption, shown } from './errors.ts'
 import {
@@ -60,7 +61,7 @@ export type SettledOptions = Required<DispatcherOptions>
 
 /** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
 export function settledOptions(options: DispatcherOptions): SettledOptions {
-  const settled: SettledOptions = { ...defaults }
+  const settled: { -readonly [N in keyof SettledOptions]: SettledOptions[N] } = { ...defaults }
   checkNames('new Dispatcher()', options, Object.keys(settled))
   for (const [name, value] of Object.entries(options))
     if (value !== undefined) Object.assign(settled, { [name]: value })
@@ -79,12 +80,17 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   checkWorkers('', settled.workers)
   for (const router of ['events', 'commands', 'queries'] as const) {
     checkNames(router, settled[router], ['workers'])
-    checkWorkers(`${router}.`, settled[router].workers ?? DEFAULTS.workers)
+    const { workers = DEFAULTS.workers } = settled[router]
+    checkWorkers(`${router}.`, workers)
   }
-  checkCapacity(settled.capacity)
+  settled.capacity = checkCapacity(settled.capacity)
   if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
   if (!Array.isArray(settled.shutdownSignals)) {
     throw wrong('shutdownSignals', settled.shutdownSignals, "an array, such as ['SIGINT', 'SIGTERM']")
+  }
+  for (const signal of settled.shutdownSignals as readonly unknown[]) {
+    const canBeCaught = Object.hasOwn(constants.signals, String(signal)) && signal !== 'SIGKILL' && signal !== 'SIGSTOP'
+    if (!canBeCaught) throw wrong('shutdownSignals', signal, "names of signals that can be caught, such as 'SIGTERM'")
   }
   return settled
 }

@@ -142,6 +142,7 @@ export class Dispatcher {
       checkNames('stop()', options, ['deadlineMs'])
       const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS, { infinite: true })
       const within = this.#machine?.engine.starting
+      if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
       this.#admission = undefined
       const stopped = this.#lifecycle.stop(deadlineMs)
       return within === undefined ? stopped : refusedTo(within.handler)

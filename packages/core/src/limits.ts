@@ -1,4 +1,5 @@
 import type { Capacity } from './delivery/capacity.ts'
+import { refuseDeadlocked } from './engine/deadlock.ts'
 import type { Engine } from './engine/engine.ts'
 import type { Pool } from './engine/pool.ts'
 import { InvalidOption, shown } from './errors.ts'
@@ -25,8 +26,11 @@ export class WorkerLimit {
 
   /** @throws {InvalidOption} for what is neither a whole number from 1 on nor `Infinity`. */
   set workers(workers: number) {
-    this.#engine.places.setLimit(this.#pool, checkWorkers(this.#where, workers))
-    this.#engine.pump()
+    const engine = this.#engine
+    const isLower = workers < this.#pool.limit
+    engine.places.setLimit(this.#pool, checkWorkers(this.#where, workers))
+    engine.pump()
+    if (isLower) for (const { rest } of engine.running()) refuseDeadlocked(rest?.requests ?? [], engine)
   }
 }
 

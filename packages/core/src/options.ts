@@ -10,7 +10,7 @@ export const DEFAULTS: Defaults = {
   /** How many deliveries may run at a time: of the dispatcher, of a router, of a handler. */
   workers: Number.POSITIVE_INFINITY,
   /** How many deliveries may wait before messages from outside are held back, and when they are let in again. */
-  capacity: { high: Number.POSITIVE_INFINITY, low: Number.POSITIVE_INFINITY },
+  capacity: Object.freeze({ high: Number.POSITIVE_INFINITY, low: Number.POSITIVE_INFINITY }),
   /** What becomes of a message from outside that would go over the capacity. */
   whenFull: 'wait',
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
@@ -121,15 +121,21 @@ export function checkWorkers(where: string, value: unknown): number {
 
 /** @throws {InvalidOption} for marks that are no counts, or a low one above the high one. */
 export function checkCapacity(marks: unknown): CapacityMarks {
-  checkNames('capacity', marks, ['high', 'low'])
-  const { high, low } = marks as Partial<CapacityMarks>
-  checkCount('capacity.high', high, { infinite: true })
-  if (low === 0) return { high: high as number, low }
-  checkCount('capacity.low', low, { infinite: true })
-  if ((low as number) > (high as number)) {
+  const isObject = typeof marks === 'object' && marks !== null
+  if (isObject) checkNames('capacity', marks, ['high', 'low'])
+  if (!isObject || !('high' in marks && 'low' in marks)) {
+    const given = isObject ? `an object with ${Object.keys(marks).join(' and ') || 'nothing'}` : shown(marks)
+    throw new InvalidOption(`capacity is ${given}. Pass both marks: { high, low }.`)
+  }
+  const high = checkCount('capacity.high', marks.high, { infinite: true })
+  if (marks.low !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(marks.low) && (marks.low as number) >= 0)) {
+    throw new InvalidOption(`capacity.low is ${shown(marks.low)}. Pass a whole number, 0 or more, or Infinity.`)
+  }
+  const low = marks.low as number
+  if (low > high) {
     throw new InvalidOption(`capacity.low is ${low}, above capacity.high, which is ${high}. Pass less.`)
   }
-  return { high: high as number, low: low as number }
+  return Object.freeze({ high, low })
 }
 
 /** @throws {InvalidOption} for a name that is none of the `known` ones: a misspelt option must not be ignored. */

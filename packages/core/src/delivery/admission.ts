@@ -1,10 +1,9 @@
-import { deadlockOf } from '../engine/deadlock.ts'
+import { refuseDeadlocked } from '../engine/deadlock.ts'
 import { caller, Delivery, type Waiter } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
-import { LaneDeadlock } from '../errors.ts'
 import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
@@ -185,10 +184,7 @@ export class Admission implements Outlet {
     const { requests } = rest
     requests.add(delivery)
     const answer = engine.request(delivery)
-    if (delivery.state === 'waiting') {
-      const circle = deadlockOf(delivery, engine.running())
-      if (circle !== undefined) engine.abandon(delivery, new LaneDeadlock(circle))
-    }
+    if (delivery.state === 'waiting') refuseDeadlocked([delivery], engine)
     const forget = (): void => void requests.delete(delivery)
     answer.then(forget, forget)
     return answer

@@ -29,6 +29,7 @@ export function giveUpWith(
       : to.deadlines.after(timeoutMs, () =>
           to.giveUp(new TimedOut(`The ${verb} took longer than its timeoutMs of ${timeoutMs}.`)),
         )
+  if (signal?.aborted) onAbort() // By its own handler, within the call.
   return () => {
     signal?.removeEventListener('abort', onAbort)
     deadline?.cancel()

@@ -42,7 +42,8 @@ export interface Rest {
  * One envelope for one handler: the unit of order and of failure.
  *
  * `waiting` (in its lane, or for its turn to start), then `running`, then `ended`. A delivery can be given up while it
- * waits or runs: then `rest.abandoned` says why, whoever waited has been told, and what it still does has no effect.
+ * waits or runs: then `rest.abandoned` says why, whoever waited has been told, and what it still does has no effect. One
+ * that waited is `dropped` until its turn comes, and is passed over.
  *
  * It is also the {@link Context} that its handler sees, and what it is given: one object for a message in one process
  * (a hundred bytes), where an envelope, a context and a record of their own would be three. The envelope is made when
@@ -55,7 +56,7 @@ export class Delivery implements Context {
   #envelope: Envelope | undefined
   /** Whoever waits for the end; with nobody, a failure is reported as dead. */
   waiter: Waiter | undefined
-  state: 'waiting' | 'running' | 'ended' = 'waiting'
+  state: 'waiting' | 'dropped' | 'running' | 'ended' = 'waiting'
   lane: Lane | undefined = undefined
   /** The next in the line that this delivery stands in. */
   next: Delivery | undefined = undefined

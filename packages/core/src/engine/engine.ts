@@ -43,14 +43,12 @@ export class Engine implements HandlerEngine, WorkerEngine {
   readonly #workers = new Workers(this)
   readonly #settlement: Settlement
   #pumping = false
-  /** The delivery whose handler is being called: known for the synchronous part of the call. */
-  #starting: Delivery | undefined
 
   constructor({ observer, clock, stallAfterMs }: EngineParts) {
     this.clock = clock
     this.madeAtMs = clock.now()
     this.deadlines = new Deadlines(clock)
-    this.places = new Places(() => this.#workers.deliveries())
+    this.places = new Places(() => this.#workers.adopted())
     this.#settlement = new Settlement({
       observer,
       deadlines: this.deadlines,
@@ -62,7 +60,7 @@ export class Engine implements HandlerEngine, WorkerEngine {
 
   /** The delivery whose handler is being called right now, if one is. */
   get starting(): Delivery | undefined {
-    return this.#starting
+    return this.#workers.starting
   }
 
   /** Takes a delivery: it has its place when this returns, and starts with the next `pump`, or later. */
@@ -111,7 +109,7 @@ export class Engine implements HandlerEngine, WorkerEngine {
     delivery.abandon(reason)
     delivery.waiter?.failed(reason, status, delivery)
     if (ran) return this.#settlement.watch(delivery)
-    delivery.state = 'ended'
+    delivery.state = 'dropped'
     this.#finished(delivery)
     this.census.fewerWait()
   }
@@ -120,14 +118,17 @@ export class Engine implements HandlerEngine, WorkerEngine {
   unfinished(): Delivery[] {
     return [...this.running(), ...this.#fresh, ...this.places.pool.waiting]
       .flatMap((head) => (head.lane?.head === head ? [head, ...head.lane] : [head]))
-      .filter((delivery) => delivery.state !== 'ended' && delivery.abandoned === undefined)
+      .filter(({ abandoned }) => abandoned === undefined)
   }
 
   /** Every delivery that runs. */
   running(): Delivery[] {
-    const all = new Set(this.#workers.deliveries())
-    if (this.#starting !== undefined) all.add(this.#starting) // It may have no worker yet.
-    return [...all].filter(({ state }) => state === 'running')
+    return this.holders().filter(({ state }) => state === 'running')
+  }
+
+  /** Every delivery that has a worker, or would have one if it was asynchronous. */
+  holders(): Delivery[] {
+    return this.#workers.holders()
   }
 
   /** Waits for none of them any more: they outlived the deadline of a stop. */
@@ -176,12 +177,13 @@ export class Engine implements HandlerEngine, WorkerEngine {
     } catch (thrown) {
       error = this.#settlement.fail(delivery, thrown)
     }
+    const own = worker ?? this.#workers.takeAdopted()
     if (error === undefined && isThenable(value)) {
-      const { done, failed } = worker ?? this.#workerFor(delivery)
+      const { done, failed } = own ?? this.#workers.take(delivery)
       return nativePromise(value).then(done, failed)
     }
     error ??= this.#settlement.succeed(delivery, value)
-    this.#goOn(delivery, worker)
+    this.#goOn(delivery, own)
     return error === undefined ? Promise.resolve(value) : Promise.reject(error)
   }
 
@@ -223,20 +225,24 @@ export class Engine implements HandlerEngine, WorkerEngine {
   #run(first: Delivery, worker: Worker | undefined): void {
     let delivery: Delivery | undefined = first
     for (; delivery !== undefined; delivery = this.#nextFor(delivery, worker)) {
-      if (delivery.state === 'ended') continue // Given up while it waited.
-      let value: unknown
-      try {
-        value = this.#call(delivery)
-      } catch (thrown) {
-        this.#settlement.fail(delivery, thrown)
+      if (delivery.state === 'dropped') {
+        delivery.state = 'ended'
         continue
       }
-      if (isThenable(value)) {
-        const { done, failed } = worker ?? this.#workerFor(delivery)
+      let value: unknown
+      let thrown: { readonly error: unknown } | undefined
+      try {
+        value = this.#call(delivery)
+      } catch (error) {
+        thrown = { error }
+      }
+      worker ??= this.#workers.takeAdopted()
+      if (thrown !== undefined) this.#settlement.fail(delivery, thrown.error)
+      else if (isThenable(value)) {
+        const { done, failed } = worker ?? this.#workers.take(delivery)
         void nativePromise(value).then(done, failed)
         return
-      }
-      this.#settlement.succeed(delivery, value)
+      } else this.#settlement.succeed(delivery, value)
     }
   }
 
@@ -265,21 +271,15 @@ export class Engine implements HandlerEngine, WorkerEngine {
     return next
   }
 
-  /** A worker for a delivery that started without one. */
-  #workerFor(delivery: Delivery): Worker {
-    if (this.places.limited) delivery.target.pool.enter() // The first limit was set by its handler just now.
-    return this.#workers.take(delivery)
-  }
-
   #call(delivery: Delivery): unknown {
     delivery.state = 'running'
     const { timeoutMs } = delivery.target
     if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
-    this.#starting = delivery
+    this.#workers.starting = delivery
     try {
       return this.run(delivery)
     } finally {
-      this.#starting = undefined
+      this.#workers.starting = undefined
     }
   }
 

@@ -36,6 +36,11 @@ export class Pool {
     this.lineUp()
   }
 
+  /** How many of those that have a place must leave before there is room. */
+  get missing(): number {
+    return Math.max(0, this.#active - this.#limit + 1)
+  }
+
   get hasRoom(): boolean {
     return this.#active < this.#limit
   }

@@ -32,7 +32,7 @@ function reportUndelivered(
   reason: string,
   observer: Observer,
 ): void {
-  if (state !== 'ended') observer.say('undelivered', { envelope, handler, state, reason })
+  if (state === 'waiting' || state === 'running') observer.say('undelivered', { envelope, handler, state, reason })
 }
 
 const watched = new Map<Engine, Observer>()

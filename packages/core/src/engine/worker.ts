@@ -30,7 +30,10 @@ const SPARE = 8_192
 /** The workers of an engine. */
 export class Workers {
   readonly #engine: WorkerEngine
+  /** The delivery whose handler is being called: known for the synchronous part of the call. */
+  starting: Delivery | undefined = undefined
   #all: Worker[] = []
+  #adopted: Worker | undefined = undefined
   #free: Worker | undefined = undefined
 
   constructor(engine: WorkerEngine) {
@@ -55,9 +58,29 @@ export class Workers {
     this.#free = worker
   }
 
-  /** Whatever has a worker, of which few may have ended just now. */
-  deliveries(): Delivery[] {
-    return this.#all.flatMap(({ delivery }) => (delivery === undefined ? [] : [delivery]))
+  /** Whatever has a worker, or would have one if it was asynchronous. One of them may have ended just now. */
+  holders(): Delivery[] {
+    const holders = this.#all.flatMap(({ delivery }) => (delivery === undefined ? [] : [delivery]))
+    const { starting } = this
+    return starting === undefined || holders.includes(starting) ? holders : [...holders, starting]
+  }
+
+  /**
+   * The same, when the first limit is set, and they begin to be counted. A delivery whose own handler sets it, and that
+   * had no need of a worker so far, is given one.
+   */
+  adopted(): Delivery[] {
+    const { starting } = this
+    const hasWorker = this.#all.some(({ delivery }) => delivery === starting)
+    if (starting !== undefined && !hasWorker) this.#adopted = this.take(starting)
+    return this.holders()
+  }
+
+  /** The worker that the delivery was given while it was started without one. */
+  takeAdopted(): Worker | undefined {
+    const adopted = this.#adopted
+    if (adopted !== undefined) this.#adopted = undefined
+    return adopted
   }
 
   /** After a time of much work there may be many without any. */

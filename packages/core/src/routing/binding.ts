@@ -68,8 +68,9 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
   checkNames(`dp.${routerName[kind]}.bind`, options, optionNames)
   const types = checkTypes(kind, message)
   const { name, inject = {}, argname, responseEvent = [], workers, timeoutMs } = options
-  if (workers !== undefined) checkWorkers('', workers)
-  if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
+  const whose = `A handler of ${types.map((type) => `'${typeName(type)}'`).join(', ')}: `
+  if (workers !== undefined) checkWorkers(whose, workers)
+  if (timeoutMs !== undefined) checkDurationMs(`${whose}timeoutMs`, timeoutMs)
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ImproperlyConfigured('INVALID_NAME', `The name of a handler is ${shown(name)}. Pass a string.`)
   }

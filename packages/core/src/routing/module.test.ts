@@ -177,13 +177,13 @@ describe('module() refuses', () => {
 })
 
 test('a module whose setup failed keeps the dispatcher from starting with half of it', async () => {
-  const dp = new Dispatcher()
+  const fresh = new Dispatcher()
   const broken = module('broken', (m) => {
     m.events.bind('bound', () => {})
     throw new Error('no database')
   })
-  expect(() => dp.mount(broken)).toThrow('no database')
-  await expect(dp.start()).rejects.toMatchObject({
+  expect(() => fresh.mount(broken)).toThrow('no database')
+  await expect(fresh.start()).rejects.toMatchObject({
     problems: [{ code: 'MODULE_FAILED', message: expect.stringContaining("'broken' failed") }],
   })
 })

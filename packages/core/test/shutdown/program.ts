@@ -12,7 +12,7 @@ dp.events.bind(
   'work',
   async (_event, { context, file }) => {
     console.log(`started ${context.id} with the ${file}`)
-    if (how === 'forced') return new Promise(() => {})
+    if (how === 'forced') await new Promise(() => {})
     while (!isOver(context.stopping)) await delay(5)
     console.log(`ended ${context.id}`)
   },

@@ -1,23 +1,25 @@
-import type { Case, Group, Run, Tally } from '../case.ts'
+import type { Aim, Case, Group, Run, Tally } from '../case.ts'
 import { drained } from '../drained.ts'
 import { type Listener, listeners } from '../handlers.ts'
 import { Told } from '../messages.ts'
 import { mapAndLoop } from '../peers/by-hand.ts'
-import { withEmittery, withEventEmitter3, withMitt } from '../peers/emitters.ts'
+import { withEmittery, withEventEmitter3, withMitt, withMittIsolated } from '../peers/emitters.ts'
 import { iambus } from '../peers/iambus.ts'
 
+const ours = 'iambus `publish`'
 const burst = 1_000
 
 type Tell = (message: Told) => unknown
-type Peer = (handlers: readonly Listener[]) => Tell | Promise<Tell>
+type Peer = (handlers: readonly Listener[], kind: 'sync' | 'async') => Tell | Promise<Tell>
 
 const peers: Readonly<Record<string, Peer>> = {
   'by hand: a `Map` and a loop': mapAndLoop,
-  'iambus `publish`': async (handlers) => {
+  [ours]: async (handlers) => {
     const dp = await iambus(handlers)
     return (message) => dp.publish(message)
   },
   mitt: withMitt,
+  'mitt, failures isolated by hand': withMittIsolated,
   eventemitter3: withEventEmitter3,
   'emittery `emit`': withEmittery,
   'NestJS `EventBus.publish`': async (handlers) => {
@@ -49,15 +51,24 @@ const cases = variants.flatMap(({ variant, handlers, kind }) =>
     name,
     variant,
     handlers,
-    setup: async (tally) => telling(await peer(listeners(tally, handlers, kind)), tally, handlers),
+    setup: async (tally) => telling(await peer(listeners(tally, handlers, kind), kind), tally, handlers),
   })),
 )
 
 export default {
   title: 'An event, told',
   text: `What the publisher's call returns is not awaited. In bursts of ${burst} messages; a burst ends when every handler has. Handlers
-add up; async ones do so after an \`await\`. What is by hand the compiler merges with its handlers: a limit rather than a peer.`,
+add up; async ones do so after an \`await\`. iambus isolates failures; so does mitt with a \`try\` around each handler, and a \`catch\` on its promise.
+What is by hand the compiler merges with its handlers: a limit rather than a peer.`,
   base: 'by hand: a `Map` and a loop',
   unit: 'message',
   cases,
+  aims: [
+    { name: ours, variant: '3 handlers', atLeast: [0.9, 'mitt, failures isolated by hand'] },
+    { name: ours, variant: '3 async handlers', atLeast: [0.5, 'mitt, failures isolated by hand'] },
+    ...variants.flatMap(({ variant }): Aim[] => [
+      { name: ours, variant, atLeast: [10, 'emittery `emit`'] },
+      { name: ours, variant, atLeast: [100, 'NestJS `EventBus.publish`'] },
+    ]),
+  ],
 } satisfies Group as Group
