@@ -44,7 +44,7 @@ function deadlockOf(request: Delivery, holders: readonly Delivery[]): string[] |
       if (its.every(({ among, enough }) => among.filter((one) => free.has(one)).length >= enough)) free.add(delivery)
     }
   }
-  return free.has(request) ? undefined : circle(request, waits, free)
+  return free.has(request) ? undefined : circleFrom(request, waits, free)
 }
 
 /** All that a delivery waits for. */
@@ -84,7 +84,7 @@ function isIn(delivery: Delivery, pool: Pool): boolean {
 }
 
 /** Follows what waits for ever until it meets itself. */
-function circle(request: Delivery, waits: ReadonlyMap<Delivery, Waits>, free: ReadonlySet<Delivery>): string[] {
+function circleFrom(request: Delivery, waits: ReadonlyMap<Delivery, Waits>, free: ReadonlySet<Delivery>): string[] {
   const steps: string[] = []
   const seen = new Set<Delivery>()
   let delivery: Delivery | undefined = request
