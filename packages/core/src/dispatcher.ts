@@ -197,7 +197,7 @@ export class Dispatcher {
    */
   request<M extends Fits<'command' | 'query'> | string>(
     message: M,
-    options: RequestOptions = {},
+    options: RequestOptions = noOptions,
   ): Promise<ResultOf<M>> {
     try {
       // The handler was bound to this very class, with this result.

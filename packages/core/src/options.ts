@@ -164,7 +164,8 @@ function checkHeaders(headers: unknown): void {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
     throw new InvalidOption(`The headers of a message are ${shown(headers)}. Pass an object of strings.`)
   }
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
+    const value = (headers as MessageHeaders)[name]
     if (value !== undefined && typeof value !== 'string') {
       throw new InvalidOption(`The header '${name}' is ${shown(value)}. Headers are strings: write it as one.`)
     }

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
+import type { MessageHeaders } from '../message/augmentable.ts'
 import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import type { Observer } from '../observe.ts'
@@ -135,8 +136,7 @@ export class Admission implements Outlet {
     }
     const cause = by?.envelope
     let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
-    const inherited = cause?.headers ?? noHeaders
-    let headers = given === undefined ? inherited : Object.freeze({ ...inherited, ...given })
+    let headers = headersOf(given, cause?.headers)
     if (outgoing !== undefined) {
       const leaving: Outgoing = { verb, message, type: route.type, key, headers }
       outgoing(leaving)
@@ -277,4 +277,10 @@ export class Admission implements Outlet {
     if (first) this.#unhandled.add(envelope.type)
     this.#parts.observer.say('unhandled', { envelope, first })
   }
+}
+
+/** What is given, over what is inherited. Handlers share them: so they are frozen. */
+function headersOf(given: MessageHeaders | undefined, inherited: MessageHeaders = noHeaders): MessageHeaders {
+  if (given === undefined) return inherited
+  return Object.freeze(inherited === noHeaders ? { ...given } : { ...inherited, ...given })
 }

@@ -7,23 +7,22 @@ export class Join implements Waiter {
   readonly ownsFailure = false
   readonly outcomes: Promise<Outcome[]>
   readonly #handlers: readonly Handler[]
-  readonly #settled: Outcome[]
-  readonly #resolve: (outcomes: Outcome[]) => void
+  readonly #settled: Outcome[] = []
+  #resolve!: (outcomes: Outcome[]) => void
   #pending: number
 
   constructor(handlers: readonly Handler[]) {
-    const { promise, resolve } = Promise.withResolvers<Outcome[]>()
-    this.outcomes = promise
-    this.#resolve = resolve
+    this.outcomes = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
     this.#handlers = handlers
-    this.#settled = handlers.map(({ name }) => ({ handler: name, status: 'skipped' }))
     this.#pending = handlers.length
-    if (handlers.length === 0) this.skip()
+    if (handlers.length === 0) this.#resolve(this.#settled)
   }
 
   /** Nothing is run: the event was accepted before. */
   skip(): void {
-    this.#resolve(this.#settled)
+    this.#resolve(this.#handlers.map(({ name }) => ({ handler: name, status: 'skipped' })))
   }
 
   done(value: unknown, { target }: Delivery): void {

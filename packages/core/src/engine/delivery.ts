@@ -22,6 +22,23 @@ export interface Waiter {
 /** The waiter of a request that started within its call: the promise that its caller has tells it of the end. */
 export const caller: Waiter = { ownsFailure: true, done: () => {}, failed: () => {} }
 
+/** The caller of a request that has to wait, with a promise of its own. It keeps one function, and many callers wait. */
+class Caller implements Waiter {
+  readonly done: (value: unknown) => void
+
+  constructor(resolve: (value: unknown) => void) {
+    this.done = resolve
+  }
+
+  get ownsFailure(): boolean {
+    return true
+  }
+
+  failed(error: Error): void {
+    this.done(Promise.reject(error))
+  }
+}
+
 /** What few deliveries have. */
 export interface Rest {
   /** Why it was given up. */
@@ -204,6 +221,13 @@ export class Delivery implements Context {
     if (this.abandoned !== undefined) throw this.abandoned
     if (this.state === 'ended') throw new AttemptEnded(this.handler, this.type)
   }
+}
+
+/** Makes the promise of a request that has to wait. */
+export function answerOf(delivery: Delivery): Promise<unknown> {
+  return new Promise((resolve) => {
+    delivery.waiter = new Caller(resolve)
+  })
 }
 
 /** A context that is printed shows what it is for, and not what the engine keeps in it. */

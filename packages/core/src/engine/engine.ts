@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts'
 import { isThenable, nativePromise } from '../routing/middleware.ts'
 import { Census } from './census.ts'
 import { Deadlines } from './deadlines.ts'
-import { caller, type Delivery } from './delivery.ts'
+import { answerOf, caller, type Delivery } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 import type { HandlerEngine } from './handler.ts'
 import { Places } from './places.ts'
@@ -193,11 +193,10 @@ export class Engine implements HandlerEngine, WorkerEngine {
   }
 
   #answerLater(delivery: Delivery, first: boolean): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    delivery.waiter = { ownsFailure: true, done: resolve, failed: reject }
+    const answer = answerOf(delivery)
     this.#queue(delivery, first)
     this.pump()
-    return promise
+    return answer
   }
 
   #startReady(): void {
