@@ -220,6 +220,22 @@ describe('the capacity', () => {
     )
   })
 
+  test('holds back no handler: what it requests through its context is taken by a full bus', async () => {
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const dp = new Dispatcher({ logger, commands: { workers: 1 }, capacity: { high: 1, low: 0 } })
+    const full = Promise.withResolvers<void>()
+    dp.queries.bind('answer', () => 42)
+    dp.commands.bind('ask', async (_message, { context }) => {
+      await full.promise
+      return context.request('answer')
+    })
+    await dp.start()
+    const answers = [dp.request('ask'), dp.request('ask'), dp.request('ask')]
+    full.resolve()
+    expect(await Promise.all(answers)).toEqual([42, 42, 42])
+    await dp.stop()
+  })
+
   test("with whenFull 'throw' refuses what is over high, and takes it again when fewer wait", async () => {
     const held = Promise.withResolvers<void>()
     const logger = { debug() {}, info() {}, warn() {}, error() {} }

@@ -136,6 +136,26 @@ describe('a request does not hang', () => {
     expect(await end).toBe('LANE_DEADLOCK')
   })
 
+  test.each(['before', 'while'])(
+    'behind a head whose worker is given back, since a limit was lowered %s it waits',
+    async (when) => {
+      const [head, ready] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const run = async (context: Context) => {
+        await ready.promise
+        return context.request('b', { key: 'k' })
+      }
+      const dp = await dispatcherOf({ a: { run }, b: { run: () => head.promise } }, { workers: 2 })
+      await dp.send('b', { key: 'k' })
+      const end = endOf(dp.request('a'))
+      if (when === 'before') dp.limits.workers = 1
+      ready.resolve()
+      await nextTurn()
+      dp.limits.workers = 1
+      head.resolve()
+      expect(await end).toBe('LANE_DEADLOCK')
+    },
+  )
+
   test('where a limit is lowered while it waits', async () => {
     const other = Promise.withResolvers<void>()
     const run = (context: Context) => context.request('b')

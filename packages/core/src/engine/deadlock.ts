@@ -21,8 +21,8 @@ export function refuseDeadlocked(requests: Iterable<Delivery>, engine: DeadlockE
  * Finds out whether a request that has to wait could wait for ever, and gives the circle that it would wait in.
  *
  * Who waits for whom: a delivery that runs, for all its requests that have not ended (those with a deadline or a signal
- * are never counted: they end). One that stands behind others in its lane, for the head of the lane. One that needs a
- * worker, in each full pool, for as many of those that have one as must end before there is room. So progress is possible
+ * are never counted: they end). One that stands behind others in its lane, for the head of the lane. Any that waits, in
+ * each full pool, for as many of those that have a worker as must end before there is room. So progress is possible
  * exactly for what can be reached from a delivery that waits for nobody: the least fixed point of these rules. Whatever
  * is outside of it waits for ever.
  *
@@ -64,17 +64,14 @@ function waitsOf(delivery: Delivery, holders: readonly Delivery[]): Waits {
     const requests = [...(rest?.requests ?? [])].filter(({ abandoned }) => abandoned === undefined)
     return [{ among: requests, enough: requests.length, how: 'requests' }]
   }
-  if (lane !== undefined && lane.head !== delivery) {
-    return [{ among: [lane.head], enough: 1, how: `waits in the lane '${key}' for` }]
-  }
+  const isBehind = lane !== undefined && lane.head !== delivery
+  const behind = isBehind ? [{ among: [lane.head], enough: 1, how: `waits in the lane '${key}' for` }] : []
   const full: Pool[] = []
   for (let pool: Pool | undefined = target.pool; pool !== undefined; pool = pool.above)
     if (!pool.hasRoom) full.push(pool)
-  return full.map((pool) => ({
-    among: holders.filter((one) => isIn(one, pool)),
-    enough: pool.missing,
-    how: 'waits for a worker, all of which are busy, such as with',
-  }))
+  const how = 'waits for a worker, all of which are busy, such as with'
+  const needed = full.map((pool) => ({ among: holders.filter((one) => isIn(one, pool)), enough: pool.missing, how }))
+  return [...behind, ...needed]
 }
 
 function isIn(delivery: Delivery, pool: Pool): boolean {

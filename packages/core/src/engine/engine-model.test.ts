@@ -220,6 +220,7 @@ class World {
   #placing: Item[] = []
   #count = 0
   #stopped = true
+  #calling = false
 
   constructor() {
     const world = this
@@ -374,6 +375,16 @@ class World {
   }
 
   #handle(message: Numbered, context: Context): string | Promise<string> {
+    if (this.#calling) this.model.fault(`${context.handler} ${message.n} is called within the call of another`)
+    this.#calling = true
+    try {
+      return this.#called(message, context)
+    } finally {
+      this.#calling = false
+    }
+  }
+
+  #called(message: Numbered, context: Context): string | Promise<string> {
     const { model } = this
     const item = model.started(`${context.handler} ${message.n}`)
     for (const note of message.act.outside) this.#publish(note, false)

@@ -33,7 +33,7 @@ async function world(options: DispatcherOptions, ends: 'at once' | 'when told') 
       await nextTurn()
     }
   }
-  return { tell, started, held, runAll }
+  return { dp, tell, started, held, runAll }
 }
 
 describe.each(['at once', 'when told'] as const)('with one worker, and handlers that end %s,', (ends) => {
@@ -74,6 +74,15 @@ describe.each(['at once', 'when told'] as const)('with one worker, and handlers 
     const turns = started.flatMap(({ handler }, index) => (handler === 'commands/c' ? [index] : []))
     expect(turns).toEqual([2, 4, 6])
   })
+})
+
+test('a place that is given back under a handler over its own limit is for the others of its router', async () => {
+  const { dp, tell, started, held } = await world({ events: { workers: 2 } }, 'when told')
+  for (const name of ['events/a', 'events/a', 'events/b'] as const) tell(name)
+  dp.limits.handler('events/a').workers = 1
+  held.shift()?.()
+  await nextTurn()
+  expect(started.map(({ handler }) => handler)).toEqual(['events/a', 'events/a', 'events/b'])
 })
 
 test('whoever waits for a worker is passed by each other router once, and by each other handler of its own', async () => {
