@@ -515,10 +515,14 @@ describe('what is refused, and runs nothing:', () => {
       expect(dp.limits.capacity).toEqual({ high: 9, low: 8 })
     })
 
-    test('a handler that there is not, with the form of its name', () => {
+    test('a handler that there is not, with the names that there are', () => {
       for (const name of ['events/charge', 'charge', 5]) {
         expect(() => dp.limits.handler(name as never)).toThrow(
-          refusal(InvalidOption, 'INVALID_OPTION', /^There is no handler .*charge|5.*'events\/update-search'/),
+          refusal(
+            InvalidOption,
+            'INVALID_OPTION',
+            /^There is no handler ('|\"|)(events\/charge|charge|5).*There are: /,
+          ),
         )
       }
     })

@@ -63,13 +63,13 @@ export class Limits extends WorkerLimit {
   /** The limit of one handler, by its name, as `'events/update-search'`. @throws {InvalidOption} for a name none has. */
   handler(name: string): WorkerLimit {
     const { engine, routers } = this.#parts
-    for (const { bindings } of routers()) {
-      for (const [binding, ownName] of nameHandlers(bindings)) {
-        if (name !== `${routerName[binding.router]}/${ownName}`) continue
-        return new WorkerLimit(`${name}: `, engine.places.of(binding).pool, engine)
-      }
-    }
-    throw new InvalidOption(`There is no handler ${shown(name)}. Name one as its context does: 'events/update-search'.`)
+    const named = routers().flatMap(({ bindings }) => [...nameHandlers(bindings)])
+    const byName = new Map(named.map(([binding, ownName]) => [`${routerName[binding.router]}/${ownName}`, binding]))
+    const binding = byName.get(name)
+    if (binding !== undefined) return new WorkerLimit(`${name}: `, engine.places.of(binding).pool, engine)
+    throw new InvalidOption(
+      `There is no handler ${shown(name)}. There are: ${[...byName.keys()].join(', ') || 'none'}.`,
+    )
   }
 
   get capacity(): CapacityMarks {

@@ -100,7 +100,7 @@ export function checkDurationMs(name: string, value: unknown, bounds?: { readonl
     throw new InvalidOption(`${name} is ${shown(value)}. Pass a number of milliseconds, 0 or more.`)
   }
   if (value > MAX_TIMER_MS) {
-    const remedy = infinite ? 'Pass less, or Infinity.' : 'Pass less.'
+    const remedy = infinite ? 'Pass less, or Infinity.' : 'Pass less, or leave it out.'
     throw new InvalidOption(`${name} is ${value}, longer than a timer can wait (${MAX_TIMER_MS} ms). ${remedy}`)
   }
   return value

@@ -13,7 +13,10 @@ dp.events.bind(
   async (_event, { context, file }) => {
     console.log(`started ${context.id} with the ${file}`)
     if (how === 'forced') await new Promise(() => {})
-    while (!isOver(context.stopping)) await delay(5)
+    while (!isOver(context.stopping)) {
+      if (context.stopping) console.log('stopping')
+      await delay(5)
+    }
     console.log(`ended ${context.id}`)
   },
   { inject, name: 'worker' },
