@@ -521,7 +521,7 @@ describe('what is refused, and runs nothing:', () => {
           refusal(
             InvalidOption,
             'INVALID_OPTION',
-            /^There is no handler ('|\"|)(events\/charge|charge|5).*There are: /,
+            /^There is no handler ('|"|)(events\/charge|charge|5).*There are: /,
           ),
         )
       }
