@@ -518,11 +518,7 @@ describe('what is refused, and runs nothing:', () => {
     test('a handler that there is not, with the names that there are', () => {
       for (const name of ['events/charge', 'charge', 5]) {
         expect(() => dp.limits.handler(name as never)).toThrow(
-          refusal(
-            InvalidOption,
-            'INVALID_OPTION',
-            /^There is no handler ('|"|)(events\/charge|charge|5).*There are: /,
-          ),
+          refusal(InvalidOption, 'INVALID_OPTION', /^There is no handler ('|"|)(events\/charge|charge|5).*There are: /),
         )
       }
     })
