@@ -27,12 +27,12 @@ describe('a failure nobody waits for', () => {
     const boom = new Error('boom')
     dp.events.bind('x', () => Promise.reject(boom))
     await dp.start()
-    await dp.publish('x')
-    await dp.publish('nobody')
+    await dp.publish('x', { id: 'i', key: 'k' })
+    await dp.publish('nobody', { id: 'j' })
     await dp.stop()
     expect(print.mock.calls).toEqual([
-      ["[iambus] events/x#1 failed on 'x': boom", boom],
-      ["[iambus] Event 'nobody' was published, and no handler is bound to it."],
+      ["[iambus] events/x#1 failed on 'x': boom (id i, key 'k')", boom],
+      ["[iambus] Event 'nobody' was published, and no handler is bound to it. (id j)"],
     ])
   })
 

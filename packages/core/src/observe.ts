@@ -68,8 +68,7 @@ const table: Table = {
   },
   undelivered: {
     level: 'error',
-    text: ({ envelope, handler, state, reason }) =>
-      `${reason}: '${envelope.type}' (id ${envelope.id}) was still ${state} for ${handler}.`,
+    text: ({ envelope, handler, state, reason }) => `${reason}: '${envelope.type}' was still ${state} for ${handler}.`,
   },
   stalled: {
     level: 'error',

@@ -129,7 +129,7 @@ describe('stop, while 1 000 deliveries wait for 4 workers,', () => {
     const [of5] = reported.filter(([{ id }]) => id === '999')
     expect(of5).toEqual([
       { handler: 'events/work', state: 'waiting', type: 'work', id: '999', key: 'key 19', reason: expect.any(String) },
-      "stop() reached its deadline of 500 ms: 'work' (id 999) was still waiting for events/work.",
+      "stop() reached its deadline of 500 ms: 'work' was still waiting for events/work.",
     ])
     goOn.resolve()
     await nextTurn()

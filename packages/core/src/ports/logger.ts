@@ -8,7 +8,7 @@ export interface Logger {
 
 export type LogLevel = keyof Logger
 
-/** The default: warnings and errors to stderr, a line each, with the error and its stack where there is one. */
+/** The default: warnings and errors to stderr, a line each, with the message's id and key, and the error's stack. */
 export const consoleLogger: Logger = {
   debug: () => {},
   info: () => {},
@@ -16,7 +16,9 @@ export const consoleLogger: Logger = {
   error: (fields, text) => print(fields, text),
 }
 
-function print(fields: object, text: string): void {
-  if ('err' in fields) console.error(`[iambus] ${text}`, fields.err)
-  else console.error(`[iambus] ${text}`)
+function print(fields: { readonly id?: string; readonly key?: string; readonly err?: Error }, text: string): void {
+  const { id, key, err } = fields
+  const which = id === undefined ? '' : ` (id ${id}${key === undefined ? '' : `, key '${key}'`})`
+  if (err === undefined) console.error(`[iambus] ${text}${which}`)
+  else console.error(`[iambus] ${text}${which}`, err)
 }

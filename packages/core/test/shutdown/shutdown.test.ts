@@ -62,8 +62,8 @@ describe('a process', () => {
     const { code, stderr } = await run('no signals')
     expect(code).toBe(3)
     expect(stderr.trim().split('\n')).toEqual([
-      "[iambus] The process exited: 'work' (id first) was still running for events/worker.",
-      "[iambus] The process exited: 'work' (id second) was still waiting for events/worker.",
+      "[iambus] The process exited: 'work' was still running for events/worker. (id first, key 'k')",
+      "[iambus] The process exited: 'work' was still waiting for events/worker. (id second, key 'k')",
     ])
   })
 })
