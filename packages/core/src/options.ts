@@ -1,7 +1,7 @@
 import { InvalidOption, shown } from './errors.ts'
 import type { MessageHeaders } from './message/augmentable.ts'
 
-/** Every default, in one place. */
+/** The defaults of `new Dispatcher()`, in one table. */
 export const DEFAULTS: Defaults = {
   /** How many messages may cause each other in one chain before the next one ends as dead. */
   maxDepth: 1_000,
@@ -44,6 +44,7 @@ export interface MessageOptions {
   readonly correlationId?: string | undefined
 }
 
+/** The options of `publish` and `send`. */
 export interface PublishOptions extends MessageOptions {
   /** Aborted before the message is accepted, it refuses it. Afterwards it has no effect. */
   readonly signal?: AbortSignal | undefined
@@ -51,6 +52,7 @@ export interface PublishOptions extends MessageOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** The options of `request`. */
 export interface RequestOptions extends MessageOptions {
   /** Aborted, it rejects the request, and aborts the `context.signal` of the handler if that has started. */
   readonly signal?: AbortSignal | undefined
@@ -74,6 +76,7 @@ export type Waiting = { readonly waitForResponse: true }
 export type NotWaiting = { readonly waitForResponse?: false | undefined }
 export type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
 
+/** The options of `stop`. */
 export interface StopOptions {
   /** How long to wait for what was accepted, in milliseconds; `Infinity` for as long as it takes. Default 10 000. */
   readonly deadlineMs?: number | undefined

@@ -216,8 +216,6 @@ export class Admission implements Outlet {
   #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
     const { capacity, engine } = this.#parts
     let giveUp: (error: Error) => void = () => {}
-    const { deadlines } = engine
-    const forget = giveUpWith('request', options, { deadlines, giveUp: (error) => giveUp(error) })
     const answer = capacity.enter(
       () => {
         giveUp = (error) => engine.abandon(delivery, error)
@@ -228,6 +226,8 @@ export class Admission implements Outlet {
         return () => {}
       },
     )
+    const { deadlines } = engine
+    const forget = giveUpWith('request', options, { deadlines, giveUp: (error) => giveUp(error) })
     answer.then(forget, forget)
     return answer
   }

@@ -67,14 +67,16 @@ export class Capacity {
           reject(error)
         },
       }
-      const stopWaiting = until((error) => waiting.refuse(error))
+      let stopWaiting: (() => void) | undefined = undefined
       const forget = (): void => {
-        stopWaiting()
+        stopWaiting?.()
         this.#waiting.delete(waiting)
         if (this.#waiting.size === 0) this.#census.whenFewer = undefined
       }
       this.#waiting.add(waiting)
       this.#census.whenFewer = this.#admitSome
+      stopWaiting = until((error) => waiting.refuse(error))
+      if (!this.#waiting.has(waiting)) stopWaiting() // It has given up within the call.
     })
   }
 

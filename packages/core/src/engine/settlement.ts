@@ -34,11 +34,10 @@ export class Settlement {
       } catch (thrown) {
         return this.fail(delivery, thrown)
       }
-      delivery.state = 'ended'
-      const recorded = delivery.rest?.recorded
-      if (recorded !== undefined) target.outlet.release(recorded)
     }
     delivery.state = 'ended'
+    const recorded = delivery.rest?.recorded
+    if (recorded !== undefined) target.outlet.release(recorded)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
     return undefined

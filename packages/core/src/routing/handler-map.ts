@@ -20,10 +20,10 @@ export interface Route<H> {
 export class HandlerMap<H> {
   readonly #routers: readonly Router[]
   readonly #handlerOf: (binding: Binding) => H
-  /** By prototype, or string: the types that have handlers. */
+  /** By prototype, or string: the types that a handler was bound to. */
   readonly #routes = new Map<unknown, Route<H>>()
-  /** The classes that have none. Weak, so that classes made on the fly can go. */
-  readonly #unhandled = new WeakMap<object, Route<H>>()
+  /** Classes that nobody named. Weak, so that those made on the fly can go. */
+  readonly #unnamed = new WeakMap<object, Route<H>>()
 
   constructor(routers: readonly Router[], handlerOf: (binding: Binding) => H) {
     this.#routers = routers
@@ -39,16 +39,16 @@ export class HandlerMap<H> {
   }
 
   #resolve(type: MessageType): Route<H> {
-    const unhandled = typeof type === 'string' ? undefined : this.#unhandled.get(type)
-    if (unhandled !== undefined) return unhandled
+    const known = typeof type === 'string' ? undefined : this.#unnamed.get(type)
+    if (known !== undefined) return known
     const found = this.#routers.flatMap((router) => router.find(type))
     // A handler of the very class tells the kind, before one of events that has a base of it.
-    const nearest = found.find(({ types }) => types.includes(type)) ?? found[0]
-    const kind = markedKind(type) ?? nearest?.router
+    const named = found.find(({ types }) => types.includes(type))
+    const kind = markedKind(type) ?? (named ?? found[0])?.router
     const handlers = found.filter((binding) => binding.router === kind).map(this.#handlerOf)
     const route = { type: typeName(type), kind, handlers }
-    if (handlers.length > 0) this.#routes.set(typeof type === 'string' ? type : type.prototype, route)
-    else if (typeof type !== 'string') this.#unhandled.set(type, route)
-    return route
+    if (named !== undefined) this.#routes.set(typeof type === 'string' ? type : type.prototype, route)
+    else if (typeof type !== 'string') this.#unnamed.set(type, route)
+    return route // A string that nobody named is found anew each time: there may be any number of them.
   }
 }

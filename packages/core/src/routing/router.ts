@@ -98,7 +98,7 @@ export abstract class Router<K extends Kind = Kind> {
     this.#middleware.push(middleware)
   }
 
-  /** The handlers of a message of this type, in the order of their binding. Asked once per type after `start()`. */
+  /** The handlers of a message of this type, in the order of their binding. Asked once per class, and per string that was bound. */
   abstract find(type: MessageType): readonly Binding[]
 
   /** Takes a binding: `bind` and `register` end here. An `IambusError` refuses it: `start()` will report that. */

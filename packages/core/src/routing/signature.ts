@@ -2,9 +2,6 @@ import { HandlerSignatureError, shown } from '../errors.ts'
 
 export type HandlerShape = 'function' | 'class' | 'object'
 
-/** A function as the engine calls it. */
-export type HandleFunction = (message: unknown, deps: object) => unknown
-
 /**
  * Tells how a handler is called.
  *
