@@ -149,6 +149,34 @@ export class NonErrorThrown extends IambusError {
   }
 }
 
+/** Thrown by a handler: to try again would be of no use. The delivery is dead, whatever attempts it has left. */
+export class NonRetryable extends IambusError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('NON_RETRYABLE', message, options)
+  }
+}
+
+/** Thrown by a handler: what it needs is away, and that is no fault of the message. It is tried again, and burns no attempt. */
+export class Unavailable extends IambusError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('UNAVAILABLE', message, options)
+  }
+}
+
+/** Thrown by a handler: it is to be tried again after `delayMs`, and burns no attempt. */
+export class RetryLater extends IambusError {
+  readonly delayMs: number
+
+  /** @param delayMs in milliseconds. @throws {InvalidOption} for what is no delay. */
+  constructor(delayMs: number, message?: string, options?: ErrorOptions) {
+    if (typeof delayMs !== 'number' || !(delayMs >= 0)) {
+      throw new InvalidOption(`RetryLater was given ${shown(delayMs)}. Pass a number of milliseconds, 0 or more.`)
+    }
+    super('RETRY_LATER', message ?? `The handler asked to be tried again after ${delayMs} ms.`, options)
+    this.delayMs = delayMs
+  }
+}
+
 /** A `singleton` or `factory` could not be opened. `cause` is its own error. */
 export class ProviderFailed extends IambusError {
   readonly provider: string

@@ -18,12 +18,15 @@ export {
   MaxDepthExceeded,
   MiddlewareFault,
   NonErrorThrown,
+  NonRetryable,
   NotAccepting,
   ProviderFailed,
   QueueFull,
+  RetryLater,
   StopDeadlock,
   Stopped,
   TimedOut,
+  Unavailable,
   WrongKind,
 } from './errors.ts'
 export { type DefinedClass, defineCommand, defineEvent, defineQuery } from './message/define.ts'
