@@ -53,15 +53,18 @@ export class DeadLetterQueue {
   }
 
   /** Keeps a delivery that has died. One that was replayed is put back, with its new cause. */
-  keep(delivery: Delivery, error: Error): StoredLetter {
+  keep(
+    delivery: Delivery,
+    failed: { readonly error: Error; readonly attempts: readonly FailedAttempt[] },
+  ): StoredLetter {
     const { store, clock } = this.#parts
     const { envelope, handler, rest } = delivery
-    const redacted = this.#redacted(delivery, envelope, rest?.failures?.attempts ?? [])
+    const redacted = this.#redacted(delivery, envelope, failed.attempts)
     const letter: StoredLetter = {
       id: rest?.letter ?? nextId(),
       handler,
       ...redacted,
-      error: redacted.attempts.at(-1)?.error ?? error,
+      error: redacted.attempts.at(-1)?.error ?? failed.error,
       diedAt: new Date(clock.now()),
       causes: causesOf(envelope.cause),
       isReplaying: false,

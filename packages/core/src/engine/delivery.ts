@@ -6,9 +6,8 @@ import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import { type MessageOptions, noOptions, type RequestOptions } from '../options.ts'
 import type { Context } from '../routing/context.ts'
-import type { Recovery } from '../routing/recover.ts'
 import type { Deadline } from './deadlines.ts'
-import type { Failures } from './failures.ts'
+import type { Decision, Failures } from './failures.ts'
 import type { Handler } from './handler.ts'
 import type { Lane } from './lanes.ts'
 import type { Dispatch } from './outlet.ts'
@@ -46,7 +45,7 @@ export interface Rest {
   /** Why it was given up. */
   abandoned?: Error
   /** What is to become of it once its handler ends, although the attempt has failed already: it ran out of time. */
-  recovery?: Recovery & { readonly decidedAtMs: number }
+  decision?: Decision & { readonly atMs: number }
   /** What went wrong before. */
   failures?: Failures
   /** The id of its dead letter: of the one that it is, or that it replays. */

@@ -134,7 +134,7 @@ export class Engine implements HandlerEngine, HoldingEngine {
     const behind = heads.flatMap((head) => (head.lane?.head === head ? [head, ...head.lane] : [head]))
     return [...behind, ...this.held.parking].filter(
       ({ abandoned, rest, state }) =>
-        state !== 'dropped' && (abandoned === undefined || rest?.recovery?.outcome === 'retry'),
+        state !== 'dropped' && (abandoned === undefined || rest?.decision?.recovery.outcome === 'retry'),
     )
   }
 

@@ -1,4 +1,12 @@
 import type { FailedAttempt } from '../ports/dead-letters.ts'
+import type { Recovery } from '../routing/recover.ts'
+
+/** What becomes of a delivery that has failed. */
+export interface Decision {
+  readonly recovery: Recovery
+  /** With this failure. */
+  readonly failures: Failures
+}
 
 /** How many attempts are remembered: beyond it, the first ones and the latest. No policy of ours has as many. */
 const REMEMBERED = 200
@@ -14,6 +22,7 @@ export class Failures {
   /** When the first of these was, in milliseconds since 1970. */
   readonly firstAtMs: number | undefined
 
+  /** Without `of`, it is about to have all its attempts anew: those before are only remembered. */
   constructor(
     attempts: readonly FailedAttempt[] = [],
     of: { readonly next: number; readonly count: number; readonly firstAtMs?: number | undefined } = noFailures,
@@ -39,11 +48,6 @@ export class Failures {
       count: this.count + 1,
       firstAtMs: this.firstAtMs ?? atMs,
     })
-  }
-
-  /** What is kept of it when it is replayed: it has all its attempts anew. */
-  static ofReplay(attempts: readonly FailedAttempt[]): Failures {
-    return new Failures(attempts)
   }
 }
 

@@ -42,8 +42,8 @@ export class HeldLanes {
   }
 
   /** Has another attempt take the place of one that failed, after so many milliseconds. */
-  retry(failed: Delivery, delayMs: number): void {
-    const next = failed.again(failed.rest?.failures as Failures) // It has failed.
+  retry(failed: Delivery, failures: Failures, delayMs: number): void {
+    const next = failed.again(failures)
     this.#takePlaceOf(failed, next)
     if (delayMs === 0) return this.#engine.ready(next)
     this.#retries.add(next, delayMs)

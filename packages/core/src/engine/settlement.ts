@@ -5,7 +5,7 @@ import type { FailedDelivery, Recovery } from '../routing/recover.ts'
 import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Delivery } from './delivery.ts'
-import { Failures } from './failures.ts'
+import { type Decision, Failures } from './failures.ts'
 import type { HeldLanes } from './held-lanes.ts'
 
 /** What a settlement works with. */
@@ -70,8 +70,8 @@ export class Settlement {
     const { type, handler, rest, waiter } = delivery
     const error = new Stopped(`${reason} while '${type}' was ${delivery.state} for ${handler}.`)
     if (rest?.letter !== undefined) this.#parts.letters.store.update(rest.letter, { isReplaying: false })
-    if (rest?.recovery === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
-    delete rest.recovery // It had run out of time, and will not be tried again.
+    if (rest?.decision === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
+    delete rest.decision // It had run out of time, and will not be tried again.
     waiter?.failed(error, 'stopped', delivery)
   }
 
@@ -86,8 +86,7 @@ export class Settlement {
       }
       // Decided now; the lane and the worker are held until the handler ends.
       delivery.abandon(error)
-      const recovery = this.#recover(delivery, error)
-      delivery.more().recovery = { ...recovery, decidedAtMs: this.#parts.deadlines.now() }
+      delivery.more().decision = { ...this.#recover(delivery, error), atMs: this.#parts.deadlines.now() }
       this.watch(delivery)
     })
   }
@@ -107,11 +106,8 @@ export class Settlement {
     const { envelope, handler, abandoned, rest } = delivery
     delivery.state = 'ended'
     if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
-    if (rest?.recovery !== undefined) {
-      const { recovery } = rest
-      const spentMs = this.#parts.deadlines.now() - recovery.decidedAtMs
-      const isLater = recovery.outcome === 'retry' && recovery.delayMs > 0
-      this.#carryOut(delivery, isLater ? { ...recovery, delayMs: Math.max(0, recovery.delayMs - spentMs) } : recovery)
+    if (rest?.decision !== undefined) {
+      this.#carryOut(delivery, rest.decision, this.#parts.deadlines.now() - rest.decision.atMs)
     }
     this.#parts.ended(delivery)
     return abandoned as Error
@@ -124,25 +120,25 @@ export class Settlement {
   }
 
   /** Decides what becomes of a failed delivery, and tells whoever has to know. */
-  #recover(delivery: Delivery, error: Error): Recovery {
+  #recover(delivery: Delivery, error: Error): Decision {
     const { observer, letters, clock } = this.#parts
     const { envelope, handler, waiter } = delivery
     const rest = delivery.more()
     const recovery = this.#decide(delivery, error)
     const isFree = recovery.outcome === 'retry' && recovery.isFree === true
     this.#sayFailed(delivery, error, recovery.outcome)
-    rest.failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
+    const failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
     if (recovery.outcome === 'retry') {
       const { delayMs } = recovery
-      observer.say('retried', { envelope, handler, error, attempt: rest.failures.next, delayMs })
-      return recovery
+      observer.say('retried', { envelope, handler, error, attempt: failures.next, delayMs })
+      return { recovery, failures }
     }
     if (recovery.outcome === 'dead') {
-      const letter = letters.keep(delivery, error)
+      const letter = letters.keep(delivery, { error, attempts: failures.attempts })
       rest.letter = letter.id
       observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letter: letter.id })
       waiter?.failed(error, 'dead', delivery)
-      return recovery
+      return { recovery, failures }
     }
     if (rest.letter !== undefined) letters.store.remove(rest.letter)
     if (recovery.outcome === 'done') waiter?.done(undefined, delivery)
@@ -150,7 +146,7 @@ export class Settlement {
       observer.say('dropped', { envelope, handler, error, by: 'recover' })
       waiter?.failed(error, 'skipped', delivery)
     }
-    return recovery
+    return { recovery, failures }
   }
 
   /** What the delivery's policy says. One that fails itself loses nothing: it is dead. */
@@ -167,11 +163,12 @@ export class Settlement {
     }
   }
 
-  /** Does to the lane what was decided. */
-  #carryOut(delivery: Delivery, recovery: Recovery): void {
+  /** Does to the lane what was decided, so many milliseconds ago. */
+  #carryOut(delivery: Delivery, { recovery, failures }: Decision, agoMs = 0): void {
     if (recovery.outcome === 'retry') {
       // What burns no attempt may go on for long: never within this turn.
-      return this.#parts.held.retry(delivery, recovery.isFree ? Math.max(1, recovery.delayMs) : recovery.delayMs)
+      const delayMs = Math.max(recovery.isFree ? 1 : 0, recovery.delayMs - agoMs)
+      return this.#parts.held.retry(delivery, failures, delayMs)
     }
     if (recovery.outcome !== 'dead') return
     if (delivery.key !== undefined && delivery.target.onDead === 'park') this.#parts.held.parking.park(delivery)

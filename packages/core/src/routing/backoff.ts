@@ -35,7 +35,10 @@ export function exponential(options: ExponentialOptions = {}): Backoff {
   checkDurationMs('maxMs', maxMs)
   checkAtLeast('factor', factor, 1)
   checkAtLeast('jitter', jitter, 0)
-  return (failures, random) => Math.min(maxMs, initialMs * factor ** (failures - 1)) * (1 + jitter * random)
+  return (failures, random) => {
+    const grown = initialMs * Math.min(factor ** (failures - 1), Number.MAX_VALUE) // 0 * Infinity would be no number.
+    return Math.min(maxMs, grown) * (1 + jitter * random)
+  }
 }
 
 /** The same delay each time, in milliseconds. @throws {InvalidOption} for what is no duration. */
