@@ -100,7 +100,10 @@ export class DeadLetters {
    * Changes the message of a dead letter, and replays it so. The key stays: it is the place in the order.
    *
    * ```ts
-   * await dp.deadLetters.editAndReplay(id, ({ message }) => ({ message: new Charge({ ...message, card: 'visa' }) }))
+   * await dp.deadLetters.editAndReplay(id, ({ envelope }) => {
+   *   const { amount } = envelope.message as Charge
+   *   return { message: new Charge({ amount, card: 'visa' }) }
+   * })
    * ```
    *
    * @param edit is given the dead letter, and gives the message, and other headers where they are to change.
@@ -211,7 +214,7 @@ export class DeadLetters {
     const { id, envelope } = letter
     const join = new Join([handler])
     const delivery = new Delivery(handler, envelope.message, envelope, join)
-    delivery.rest = { letter: id, failures: new Failures(letter.attempts) }
+    delivery.rest = { replays: id, failures: new Failures(letter.attempts) }
     const dead = this.#engine.letters.headOf(letter)
     this.#store.update(id, { isReplaying: true })
     this.#observer.say('replayed', { envelope, handler: handler.name, letter: id })

@@ -61,7 +61,7 @@ export class DeadLetterQueue {
     const { envelope, handler, rest } = delivery
     const redacted = this.#redacted(delivery, envelope, failed.attempts)
     const letter: StoredLetter = {
-      id: rest?.letter ?? nextId(),
+      id: rest?.replays ?? nextId(),
       handler,
       ...redacted,
       error: redacted.attempts.at(-1)?.error ?? failed.error,
@@ -97,9 +97,9 @@ export class DeadLetterQueue {
   dropBehind(dead: Delivery): Envelope[] {
     const { store, held } = this.#parts
     const dropped = held.parking.drop(dead)
-    for (const { rest } of dropped) if (rest?.letter !== undefined) store.update(rest.letter, { isReplaying: false })
+    for (const { rest } of dropped) if (rest?.replays !== undefined) store.update(rest.replays, { isReplaying: false })
     held.free(dead)
-    return dropped.filter(({ rest }) => rest?.letter === undefined).map(({ envelope }) => envelope)
+    return dropped.filter(({ replayed }) => !replayed).map(({ envelope }) => envelope)
   }
 
   #oldest(): StoredLetter | undefined {

@@ -48,7 +48,9 @@ export interface Rest {
   decision?: Decision & { readonly atMs: number }
   /** What went wrong before. */
   failures?: Failures
-  /** The id of its dead letter: of the one that it is, or that it replays. */
+  /** The id of the dead letter that it replays. */
+  replays?: string
+  /** The id of the dead letter that it has become. */
   letter?: string
   /** It fails with this when its turn comes, and its handler is not called. */
   fault?: Error
@@ -144,7 +146,7 @@ export class Delivery implements Context {
   /** The next attempt, to take the place of this one. */
   again(failures: Failures): Delivery {
     const next = new Delivery(this.target, this.message, this.envelope, this.waiter)
-    next.rest = this.rest?.letter === undefined ? { failures } : { failures, letter: this.rest.letter }
+    next.rest = this.rest?.replays === undefined ? { failures } : { failures, replays: this.rest.replays }
     return next
   }
 
@@ -181,7 +183,7 @@ export class Delivery implements Context {
   }
 
   get replayed(): boolean {
-    return this.rest?.letter !== undefined
+    return this.rest?.replays !== undefined
   }
 
   get headers(): MessageHeaders {

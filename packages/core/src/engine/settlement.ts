@@ -47,7 +47,7 @@ export class Settlement {
     delivery.state = 'ended'
     const { rest } = delivery
     if (rest?.recorded !== undefined) target.outlet.release(rest.recorded)
-    if (rest?.letter !== undefined) this.#parts.letters.store.remove(rest.letter)
+    if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
     if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
@@ -69,7 +69,7 @@ export class Settlement {
   stop(delivery: Delivery, reason: string): void {
     const { type, handler, rest, waiter } = delivery
     const error = new Stopped(`${reason} while '${type}' was ${delivery.state} for ${handler}.`)
-    if (rest?.letter !== undefined) this.#parts.letters.store.update(rest.letter, { isReplaying: false })
+    if (rest?.replays !== undefined) this.#parts.letters.store.update(rest.replays, { isReplaying: false })
     if (rest?.decision === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
     delete rest.decision // It had run out of time, and will not be tried again.
     waiter?.failed(error, 'stopped', delivery)
@@ -140,7 +140,7 @@ export class Settlement {
       waiter?.failed(error, 'dead', delivery)
       return { recovery, failures }
     }
-    if (rest.letter !== undefined) letters.store.remove(rest.letter)
+    if (rest.replays !== undefined) letters.store.remove(rest.replays)
     if (recovery.outcome === 'done') waiter?.done(undefined, delivery)
     else {
       observer.say('dropped', { envelope, handler, error, by: 'recover' })
