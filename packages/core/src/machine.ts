@@ -92,6 +92,7 @@ export async function openBus(
       failing,
     })
     engine.stopping = false
+    engine.stopped = false
     const ignoreExit = reportAtExit(engine)
     const close: Close = async (deadlineMs) => {
       capacity.close()
@@ -99,6 +100,7 @@ export async function openBus(
       ignoreExit()
       await singletons.close()
     }
+    engine.held.resume()
     return { admission, close }
   } catch (error) {
     await singletons.close()

@@ -42,6 +42,8 @@ export class Engine implements HandlerEngine, HoldingEngine {
   readonly letters: DeadLetterQueue
   /** Whether the dispatcher takes no more from outside, and waits for the engine to become idle. */
   stopping = false
+  /** Whether it has stopped, or not started yet: nothing runs, whatever is done to what is parked. */
+  stopped = true
   readonly #observer: Observer
   readonly #settlement: Settlement
   readonly #runner: Runner

@@ -13,6 +13,7 @@ export interface HoldingEngine {
   readonly deadlines: Deadlines
   readonly letters: DeadLetterQueue
   readonly stopping: boolean
+  readonly stopped: boolean
   abandon(delivery: Delivery, reason: Error, status: 'parked'): void
   /** Gives a delivery up because the bus stops, and says so. */
   stop(delivery: Delivery, reason: string): void
@@ -31,6 +32,8 @@ export class HeldLanes {
   readonly parking: Parking
   readonly #engine: HoldingEngine
   readonly #retries: Retries
+  /** Heads of lanes that are held no more. */
+  readonly #freed: Delivery[] = []
 
   constructor(engine: HoldingEngine, observer: Observer) {
     this.#engine = engine
@@ -80,7 +83,14 @@ export class HeldLanes {
     delivery.state = 'ended'
     delivery.lane = undefined
     const next = key === undefined || lane?.head !== delivery ? undefined : target.lanes.leave(key, lane)
-    if (next !== undefined) this.#engine.resume(next)
+    if (next === undefined) return
+    this.#freed.push(next)
+    if (!this.#engine.stopped) this.resume()
+  }
+
+  /** Goes on with the lanes that were freed while nothing could run. */
+  resume(): void {
+    for (const head of this.#freed.splice(0)) this.#engine.resume(head)
     this.#engine.pump()
   }
 

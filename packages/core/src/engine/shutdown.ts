@@ -20,6 +20,7 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   for (const delivery of engine.unfinished()) {
     engine.stop(delivery, delivery.state === 'parked' ? 'The dispatcher stopped' : reason)
   }
+  engine.stopped = true
   engine.held.freeRetrying()
   engine.forgetRunning()
 }
