@@ -1,6 +1,5 @@
 import { checkCount, checkDurationMs, checkNames } from '../options.ts'
 import { type Clock, systemClock } from '../ports/clock.ts'
-import type { Context } from '../routing/context.ts'
 import type { Middleware } from '../routing/middleware.ts'
 
 /** The options of `dedupe`. */
@@ -38,8 +37,6 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
   checkCount('maxIds', maxIds)
   const running = new Map<string, Promise<unknown>>()
   const done = new Remembered(windowMs, maxIds, () => clock.monotonic?.() ?? clock.now())
-  // Deliveries that succeeded here. One that comes back has failed afterwards, and lost what it recorded: it runs again.
-  const succeeded = new WeakSet<Context>()
 
   return async (_message, { context, next }) => {
     const id = JSON.stringify([context.handler, context.id])
@@ -50,16 +47,14 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
       context.signal.throwIfAborted()
     }
     const remembered = done.get(id)
-    if (remembered !== undefined && !succeeded.has(context)) return remembered.value
+    // A later attempt shows that the success was none: it failed outside of here, and lost what it had recorded.
+    if (remembered !== undefined && context.attempt <= remembered.attempt) return remembered.value
     const run = (async () => next())()
     running.set(id, run)
     try {
       const value = await run
       // What succeeds after it was given up has failed for the bus.
-      if (!context.signal.aborted) {
-        done.add(id, value)
-        succeeded.add(context)
-      }
+      if (!context.signal.aborted) done.add(id, { value, attempt: context.attempt })
       return value
     } finally {
       running.delete(id)
@@ -67,13 +62,18 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
   }
 }
 
-/** Values by id, each for a time, and no more than so many. */
+interface Success {
+  readonly value: unknown
+  readonly attempt: number
+}
+
+/** Successes by id, each for a time, and no more than so many. */
 class Remembered {
   readonly #windowMs: number
   readonly #maxIds: number
   readonly #now: () => number
   /** The oldest first, since a map keeps the order of insertion. */
-  readonly #values = new Map<string, { readonly value: unknown; readonly untilMs: number }>()
+  readonly #successes = new Map<string, Success & { readonly untilMs: number }>()
 
   constructor(windowMs: number, maxIds: number, now: () => number) {
     this.#windowMs = windowMs
@@ -81,22 +81,22 @@ class Remembered {
     this.#now = now
   }
 
-  get(id: string): { readonly value: unknown } | undefined {
+  get(id: string): Success | undefined {
     this.#forgetOld()
-    return this.#values.get(id)
+    return this.#successes.get(id)
   }
 
-  add(id: string, value: unknown): void {
-    this.#values.delete(id)
-    this.#values.set(id, { value, untilMs: this.#now() + this.#windowMs })
+  add(id: string, success: Success): void {
+    this.#successes.delete(id)
+    this.#successes.set(id, { ...success, untilMs: this.#now() + this.#windowMs })
     this.#forgetOld()
   }
 
   #forgetOld(): void {
     const nowMs = this.#now()
-    for (const [id, { untilMs }] of this.#values) {
-      if (untilMs > nowMs && this.#values.size <= this.#maxIds) return
-      this.#values.delete(id)
+    for (const [id, { untilMs }] of this.#successes) {
+      if (untilMs > nowMs && this.#successes.size <= this.#maxIds) return
+      this.#successes.delete(id)
     }
   }
 }
