@@ -28,13 +28,15 @@ export function runCase(folder: string, { program, args = [] }: Case): Ran {
   }
 }
 
-/** Lines that are part of a stack, of the place where Node.js found an error, or of its last words. */
-const noise = /^(\s|node:|file:|[\]})]|Node\.js v|$)/
+/** Lines that are part of a stack, or of the last words of Node.js. */
+const noise = /^(\s|[\]})]|Node\.js v|$)/
+/** Where Node.js found the error that ends the process: the next line is the program's own text. */
+const place = /^(node|file):/
 
 /** The lines that say what happened, without ids, process ids, times and places. */
 function telling(lines: readonly string[]): string[] {
   return lines
-    .filter((line) => !noise.test(line))
+    .filter((line, index) => !noise.test(line) && !place.test(line) && !place.test(lines[index - 1] ?? ''))
     .map((line) =>
       line
         .replace(/^\[Nest\] \d+ +- .+? {2,}(?=[A-Z]+ \[)/, '[Nest] ')

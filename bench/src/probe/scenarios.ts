@@ -35,10 +35,15 @@ export const scenarios: readonly Scenario[] = [
       'Three events, each published in a turn of the event loop of its own, for one handler. The first time that it is ' +
       'called, it throws.',
     folder: 'throws-once',
-    facts: ['the handler', 'the publisher', 'a listener is told'],
+    facts: ['the handler', 'the publisher', 'a listener is told', 'kept, to be replayed'],
     cases: [
       { bus: 'iambus', program: 'iambus' },
-      { bus: 'iambus, `waitForResponse`', program: 'iambus', args: ['waitForResponse'] },
+      { bus: 'iambus, `waitForResponse`', program: 'iambus', args: ['--waitForResponse'] },
+      {
+        bus: 'iambus, `waitForResponse`, `recover: retry({ attempts: 3, backoff: immediate() })`',
+        program: 'iambus',
+        args: ['--waitForResponse', '--retries'],
+      },
       nest,
       { bus: 'emittery, `await emit`', program: 'emittery', args: ['awaited'] },
       { bus: 'emittery, `emit`', program: 'emittery' },

@@ -102,6 +102,21 @@ export class QueueFull extends IambusError {
   }
 }
 
+/** A request came to a key that is parked: a delivery of that key has died, and whatever comes later waits for its replay. */
+export class LaneParked extends IambusError {
+  constructor(handler: string, key: string | undefined) {
+    const remedy = 'Replay or discard the dead letter of this key first: see dp.deadLetters.list({ handler, key }).'
+    super('LANE_PARKED', `${handler} is parked for the key '${key}': an earlier message of it is dead. ${remedy}`)
+  }
+}
+
+/** There is no dead letter with this id, or it cannot be used so just now. */
+export class DeadLetterUnavailable extends IambusError {
+  constructor(message: string) {
+    super('DEAD_LETTER_UNAVAILABLE', message)
+  }
+}
+
 /** A request would wait for a lane or a worker that cannot become free before the request itself has ended. */
 export class LaneDeadlock extends IambusError {
   /** Who waits for whom, from the request back to itself. */

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { Dispatcher } from '@iambus/core'
+import { parseArgs } from 'node:util'
+import { Dispatcher, immediate, retry } from '@iambus/core'
 import { listenToDeaths } from '../iambus.ts'
-import { seenOf } from '../seen.ts'
+import { seen, seenOf } from '../seen.ts'
 import { handle } from './handle.ts'
 
 class Paid {
@@ -11,18 +12,19 @@ class Paid {
   }
 }
 
-// To be enabled once there are retries: a row `iambus, retry` in scenarios.ts with the argument 'retry', and here
-// `import { Dispatcher, immediate, retry } from '@iambus/core'`, and in the options of bind
-// `...(process.argv[2] === 'retry' ? { recover: retry({ attempts: 3, backoff: immediate() }) } : {})`.
 listenToDeaths()
-const waitForResponse = process.argv[2] === 'waitForResponse'
-const dp = new Dispatcher()
+const { waitForResponse, retries } = parseArgs({
+  options: { waitForResponse: { type: 'boolean' }, retries: { type: 'boolean' } },
+}).values
+const dp = new Dispatcher(retries ? { recover: retry({ attempts: 3, backoff: immediate() }) } : {})
 dp.events.bind(Paid, ({ n }) => handle(n), { name: 'handler' })
 await dp.start()
 for (const n of [1, 2, 3]) {
   await seenOf('the publisher', String(n), waitForResponse ? outcomesOf(n) : dp.publish(new Paid(n)))
   await turn()
 }
+const { letters } = await dp.deadLetters.list()
+for (const { envelope } of letters) seen('kept, to be replayed', String((envelope.message as Paid).n))
 await dp.stop()
 
 /** The outcome at each handler, in words. */

@@ -58,7 +58,7 @@ type Waits = readonly {
 
 function waitsOf(delivery: Delivery, holders: readonly Delivery[]): Waits {
   const { target, lane, key, rest, state } = delivery
-  if (state === 'ended') return []
+  if (state === 'ended' || state === 'retrying') return [] // A pending retry is progress.
   if (state === 'running') {
     // One that was given up has been answered, though its place may still be taken.
     const requests = [...(rest?.requests ?? [])].filter(({ abandoned }) => abandoned === undefined)

@@ -1,18 +1,27 @@
-import { asError, TimedOut } from '../errors.ts'
-import type { Observer } from '../observe.ts'
+import { asError, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
+import { channels, type Observer } from '../observe.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { FailedDelivery, Recovery } from '../routing/recover.ts'
+import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Delivery } from './delivery.ts'
+import { Failures } from './failures.ts'
+import type { HeldLanes } from './held-lanes.ts'
 
 /** What a settlement works with. */
 export interface SettlementParts {
   readonly observer: Observer
+  readonly clock: Clock
   readonly deadlines: Deadlines
+  readonly letters: DeadLetterQueue
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
   readonly stallAfterMs: number
   /** To be called once for each delivery that has ended. */
   readonly ended: (delivery: Delivery) => void
   /** To be called for a delivery that ran out of time. */
-  readonly giveUp: (delivery: Delivery, error: Error) => void
+  readonly giveUp: (delivery: Delivery, error: Error, status: 'dead' | 'stopped') => void
+  /** Where a lane is held that is not to go on. */
+  readonly held: HeldLanes
 }
 
 /** What becomes of an attempt: the one place where deliveries end. */
@@ -36,8 +45,10 @@ export class Settlement {
       }
     }
     delivery.state = 'ended'
-    const recorded = delivery.rest?.recorded
-    if (recorded !== undefined) target.outlet.release(recorded)
+    const { rest } = delivery
+    if (rest?.recorded !== undefined) target.outlet.release(rest.recorded)
+    if (rest?.letter !== undefined) this.#parts.letters.store.remove(rest.letter)
+    if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
     return undefined
@@ -48,33 +59,37 @@ export class Settlement {
     delivery.rest?.deadline?.cancel()
     if (delivery.abandoned !== undefined) return this.#endLate(delivery, error)
     delivery.state = 'ended'
-    this.#sayFailed(delivery, error)
-    delivery.waiter?.failed(error, 'dead', delivery)
+    if (delivery.waiter?.ownsFailure) this.#reject(delivery, error)
+    else this.#carryOut(delivery, this.#recover(delivery, error))
     this.#parts.ended(delivery)
     return error
   }
 
-  /** The attempt has ended after it had been given up. Gives the reason for that: it is what its caller is told. */
-  #endLate(delivery: Delivery, error: Error | undefined): Error {
-    const { envelope, handler, abandoned } = delivery
-    delivery.state = 'ended'
-    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
-    this.#parts.ended(delivery)
-    return abandoned as Error
+  /** Gives a delivery up because the bus stops. */
+  stop(delivery: Delivery, reason: string): void {
+    const { type, handler, rest, waiter } = delivery
+    const error = new Stopped(`${reason} while '${type}' was ${delivery.state} for ${handler}.`)
+    if (rest?.letter !== undefined) this.#parts.letters.store.update(rest.letter, { isReplaying: false })
+    if (rest?.recovery === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
+    delete rest.recovery // It had run out of time, and will not be tried again.
+    waiter?.failed(error, 'stopped', delivery)
   }
 
   /** Gives the attempt so much time: then it has failed, whatever it still does. */
   limitTime(delivery: Delivery, timeoutMs: number): void {
     delivery.more().deadline = this.#parts.deadlines.after(timeoutMs, () => {
-      const { handler, type } = delivery
+      const { handler, type, waiter } = delivery
       const error = new TimedOut(`${handler} took longer than its timeoutMs of ${timeoutMs} for '${type}'.`)
-      this.#sayFailed(delivery, error)
-      this.#parts.giveUp(delivery, error)
+      if (waiter?.ownsFailure) {
+        this.#sayFailed(delivery, error, 'rejected')
+        return this.#parts.giveUp(delivery, error, 'dead')
+      }
+      // Decided now; the lane and the worker are held until the handler ends.
+      delivery.abandon(error)
+      const recovery = this.#recover(delivery, error)
+      delivery.more().recovery = { ...recovery, decidedAtMs: this.#parts.deadlines.now() }
+      this.watch(delivery)
     })
-  }
-
-  #sayFailed({ waiter, envelope, handler }: Delivery, error: Error): void {
-    this.#parts.observer.say(waiter?.ownsFailure ? 'failed' : 'dead', { envelope, handler, error })
   }
 
   /** Reports a delivery that was given up, and has not ended after the grace time. */
@@ -86,6 +101,112 @@ export class Settlement {
       this.#parts.observer.say('stalled', { envelope, handler, afterMs: this.#parts.stallAfterMs })
     })
   }
+
+  /** The attempt has ended after it had been given up. Gives the reason for that: it is what its caller is told. */
+  #endLate(delivery: Delivery, error: Error | undefined): Error {
+    const { envelope, handler, abandoned, rest } = delivery
+    delivery.state = 'ended'
+    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
+    if (rest?.recovery !== undefined) {
+      const { recovery } = rest
+      const spentMs = this.#parts.deadlines.now() - recovery.decidedAtMs
+      const isLater = recovery.outcome === 'retry' && recovery.delayMs > 0
+      this.#carryOut(delivery, isLater ? { ...recovery, delayMs: Math.max(0, recovery.delayMs - spentMs) } : recovery)
+    }
+    this.#parts.ended(delivery)
+    return abandoned as Error
+  }
+
+  /** Its caller has the error: one attempt, and no dead letter. */
+  #reject(delivery: Delivery, error: Error): void {
+    this.#sayFailed(delivery, error, 'rejected')
+    delivery.waiter?.failed(error, 'dead', delivery)
+  }
+
+  /** Decides what becomes of a failed delivery, and tells whoever has to know. */
+  #recover(delivery: Delivery, error: Error): Recovery {
+    const { observer, letters, clock } = this.#parts
+    const { envelope, handler, waiter } = delivery
+    const rest = delivery.more()
+    const recovery = this.#decide(delivery, error)
+    const isFree = recovery.outcome === 'retry' && recovery.isFree === true
+    this.#sayFailed(delivery, error, recovery.outcome)
+    rest.failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
+    if (recovery.outcome === 'retry') {
+      const { delayMs } = recovery
+      observer.say('retried', { envelope, handler, error, attempt: rest.failures.next, delayMs })
+      return recovery
+    }
+    if (recovery.outcome === 'dead') {
+      const letter = letters.keep(delivery, error)
+      rest.letter = letter.id
+      observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letter: letter.id })
+      waiter?.failed(error, 'dead', delivery)
+      return recovery
+    }
+    if (rest.letter !== undefined) letters.store.remove(rest.letter)
+    if (recovery.outcome === 'done') waiter?.done(undefined, delivery)
+    else {
+      observer.say('dropped', { envelope, handler, error, by: 'recover' })
+      waiter?.failed(error, 'skipped', delivery)
+    }
+    return recovery
+  }
+
+  /** What the delivery's policy says. One that fails itself loses nothing: it is dead. */
+  #decide(delivery: Delivery, error: Error): Recovery {
+    const { observer, clock } = this.#parts
+    const { target, envelope, handler } = delivery
+    try {
+      const recovery = target.recover(error, failedOf(delivery, clock.now())) ?? dead
+      checkRecovery(recovery)
+      return recovery
+    } catch (thrown) {
+      observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
+      return dead
+    }
+  }
+
+  /** Does to the lane what was decided. */
+  #carryOut(delivery: Delivery, recovery: Recovery): void {
+    if (recovery.outcome === 'retry') {
+      // What burns no attempt may go on for long: never within this turn.
+      return this.#parts.held.retry(delivery, recovery.isFree ? Math.max(1, recovery.delayMs) : recovery.delayMs)
+    }
+    if (recovery.outcome !== 'dead') return
+    if (delivery.key !== undefined && delivery.target.onDead === 'park') this.#parts.held.parking.park(delivery)
+    this.#parts.letters.makeRoom()
+  }
+
+  #saySucceeded({ envelope, handler, attempt }: Delivery): void {
+    this.#parts.observer.say('succeeded', { envelope, handler, attempt })
+  }
+
+  #sayFailed({ envelope, handler, attempt }: Delivery, error: Error, outcome: Recovery['outcome'] | 'rejected'): void {
+    this.#parts.observer.say('failed', { envelope, handler, error, attempt, outcome })
+  }
+}
+
+const dead: Recovery = { outcome: 'dead' }
+
+function failedOf(delivery: Delivery, now: number): FailedDelivery {
+  const { id, type, message, handler, key, headers, attempt, replayed, rest } = delivery
+  const { count = 0, firstAtMs = now } = rest?.failures ?? {}
+  const failingMs = Math.max(0, now - firstAtMs)
+  const random = Math.random()
+  return { id, type, message, handler, key, headers, attempt, failures: count + 1, failingMs, replayed, random }
+}
+
+/** @throws {InvalidOption} for what is no decision. */
+function checkRecovery(recovery: Recovery): void {
+  const outcome: unknown = (recovery as Partial<Recovery> | null)?.outcome
+  if (outcome === 'dead' || outcome === 'skipped' || outcome === 'done') return
+  if (outcome !== 'retry') {
+    throw new InvalidOption(`recover gave ${shown(recovery)}. Return { outcome: 'dead' }, or undefined to pass it on.`)
+  }
+  const { delayMs } = recovery as { delayMs: unknown }
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY) return
+  throw new InvalidOption(`recover gave a delayMs of ${shown(delayMs)}. Give a number of milliseconds, 0 or more.`)
 }
 
 /** Records, after what the handler recorded itself, the returned instances of the classes it was bound to respond with. */

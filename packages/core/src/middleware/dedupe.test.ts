@@ -2,7 +2,16 @@ import * as fc from 'fast-check'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { type Context, dedupe, type DedupeOptions, defineEvent, Dispatcher, type Middleware } from '../index.ts'
+import {
+  type Context,
+  dedupe,
+  type DedupeOptions,
+  defineEvent,
+  Dispatcher,
+  immediate,
+  type Middleware,
+  retry,
+} from '../index.ts'
 
 const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 const boom = new Error('boom')
@@ -152,15 +161,35 @@ describe('dedupe', () => {
   })
 
   test('a later attempt than the one that succeeded runs again: that one has failed outside', async () => {
-    const middleware = dedupe()
-    const next = vi.fn(() => 'answer')
-    const { signal } = new AbortController()
-    const attempt = (n: number) => {
-      const context = { handler: 'commands/h', id: 'x', attempt: n, signal } as Context
-      return middleware('c', { context, next })
-    }
-    for (const n of [1, 2, 1, 2]) expect(await attempt(n)).toBe('answer')
-    expect(next).toHaveBeenCalledTimes(2)
+    class Asked extends defineEvent('asked') {}
+    class Stored extends defineEvent('stored') {}
+    class Noted extends defineEvent('noted') {}
+    const dp = new Dispatcher({ logger, recover: retry({ attempts: 2, backoff: immediate() }) })
+    let refusals = 0
+    const handler = vi.fn((_event: Asked, { context }: { context: Context }) => {
+      context.publish(new Noted())
+      return new Stored()
+    })
+    const [stored, noted] = [vi.fn(), vi.fn()]
+    dp.events.use(dedupe())
+    dp.use({
+      outgoing: ({ message }, next) => {
+        if (message instanceof Stored && (refusals += 1) <= 2) throw new Error('not yet')
+        next()
+      },
+    })
+    dp.events.bind(Asked, handler, { name: 'h', responseEvent: Stored })
+    dp.events.bind(Stored, stored)
+    dp.events.bind(Noted, noted)
+    await dp.start()
+    // Both attempts succeed, and then fail with the event that was to leave: it is dead.
+    expect(await dp.publish(new Asked(), { id: 'x', waitForResponse: true })).toMatchObject([{ status: 'dead' }])
+    expect([handler, stored, noted].map(({ mock }) => mock.calls.length)).toEqual([2, 0, 0])
+    // Replayed, it starts with attempt 1 again.
+    const { letters } = await dp.deadLetters.list()
+    await dp.deadLetters.replay(letters[0]?.id ?? '')
+    await dp.stop()
+    expect([handler, stored, noted].map(({ mock }) => mock.calls.length)).toEqual([3, 1, 1])
   })
 
   test.each<[DedupeOptions, string]>([

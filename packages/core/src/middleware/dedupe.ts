@@ -48,7 +48,8 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
     }
     const remembered = done.get(id)
     // A later attempt shows that the success was none: it failed outside of here, and lost what it had recorded.
-    if (remembered !== undefined && context.attempt <= remembered.attempt) return remembered.value
+    const isLater = context.replayed || context.attempt > (remembered?.attempt ?? 0)
+    if (remembered !== undefined && !isLater) return remembered.value
     const run = (async () => next())()
     running.set(id, run)
     try {

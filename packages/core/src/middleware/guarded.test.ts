@@ -5,13 +5,13 @@ import {
   ConstantBackoff,
   fallback,
   handleAll,
-  retry,
+  retry as retryPolicy,
   timeout,
   TimeoutStrategy,
   wrap,
 } from 'cockatiel'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Dispatcher, guarded, type Policy, Unavailable } from '../index.ts'
+import { Dispatcher, fixed, guarded, type Policy, retry, Unavailable } from '../index.ts'
 
 const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 const boom = new Error('boom')
@@ -53,6 +53,23 @@ describe('guarded by a circuit breaker of cockatiel', () => {
     for (let n = 0; n < 2; n += 1) await expect(dp.request('q')).rejects.toBe(boom)
     vi.advanceTimersByTime(1_000)
     expect(await dp.request('q')).toBe('answer')
+    await dp.stop()
+  })
+
+  test('what it keeps from running burns no attempt, and runs once the circuit is half open', async () => {
+    const handler = vi.fn<(message: string) => Promise<void>>()
+    handler.mockRejectedValueOnce(boom).mockRejectedValueOnce(boom).mockResolvedValue()
+    const dp = new Dispatcher({ logger, recover: retry({ attempts: 3, backoff: fixed(300) }) })
+    dp.use(guarded(breaker()))
+    dp.events.bind('e', handler, { name: 'h' })
+    await dp.start()
+    const outcomes = dp.publish('e', { waitForResponse: true })
+    // Two attempts, and the open circuit; then every 300 ms, until it is half open after 1 000.
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(await outcomes).toMatchObject([{ status: 'done' }])
+    expect(handler).toHaveBeenCalledTimes(3)
+    const free = logger.warn.mock.calls.filter(([{ err }]) => err instanceof Unavailable)
+    expect(free.length).toBeGreaterThanOrEqual(3)
     await dp.stop()
   })
 
@@ -99,7 +116,7 @@ describe('guarded by a bulkhead of cockatiel', () => {
 describe('guarded by a policy that is the engine’s business', () => {
   test('a retry fails the attempt, with what to do, and the handler has run once', async () => {
     const handler = vi.fn(() => Promise.reject(boom))
-    const dp = await guardedBy(retry(handleAll, { maxAttempts: 2, backoff: new ConstantBackoff(10) }), handler)
+    const dp = await guardedBy(retryPolicy(handleAll, { maxAttempts: 2, backoff: new ConstantBackoff(10) }), handler)
     const answer = dp.request('q').catch((thrown: unknown) => thrown)
     await vi.advanceTimersByTimeAsync(20)
     expect(await answer).toMatchObject({

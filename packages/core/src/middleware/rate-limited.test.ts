@@ -44,6 +44,20 @@ describe('rateLimited by rate-limiter-flexible', () => {
     await dp.stop()
   })
 
+  test('what is told waits until there is room, burns no attempt, and its key keeps its order', async () => {
+    const dp = new Dispatcher({ logger })
+    dp.use(rateLimited(new RateLimiterMemory({ points: 2, duration: 10 })))
+    const ran: string[] = []
+    dp.events.bind('e', (_event, { context }) => void ran.push(`${context.id}, attempt ${context.attempt}`))
+    await dp.start()
+    for (const id of ['1', '2', '3', '4']) await dp.publish('e', { id, key: 'k' })
+    await vi.advanceTimersByTimeAsync(9_999)
+    expect(ran).toEqual(['1, attempt 1', '2, attempt 1'])
+    await vi.advanceTimersByTimeAsync(10)
+    expect(ran).toEqual(['1, attempt 1', '2, attempt 1', '3, attempt 1', '4, attempt 1'])
+    await dp.stop()
+  })
+
   test('counts by the key and the points that it is told', async () => {
     const { dp } = await limitedBy(new RateLimiterMemory({ points: 3, duration: 10 }), {
       key: ({ headers }, message) => `${headers['tenant']} ${String(message)}`,

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { Dispatcher, type OutgoingTiming, type Timing, timing, timingOutgoing } from '../index.ts'
+import { Dispatcher, fixed, type OutgoingTiming, retry, type Timing, timing, timingOutgoing } from '../index.ts'
 
 const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 
@@ -24,6 +24,28 @@ describe('timing', () => {
     expect(timings).toEqual([
       { ...same, id: '1', waitedMs: 0, ranMs: 20 },
       { ...same, id: '2', waitedMs: 20, ranMs: 5 },
+    ])
+  })
+
+  test('counts earlier attempts as waiting', async () => {
+    const clock = new ManualClock()
+    const dp = new Dispatcher({ clock, logger, recover: retry({ attempts: 2, backoff: fixed(100) }) })
+    const timings: Timing[] = []
+    dp.use(timing((one) => timings.push(one), { clock }))
+    const handler = vi.fn<() => void>().mockImplementationOnce(() => {
+      clock.advance(10)
+      throw new Error('boom')
+    })
+    dp.events.bind('e', handler)
+    await dp.start()
+    const outcomes = dp.publish('e', { waitForResponse: true })
+    await vi.waitUntil(() => clock.timers > 0)
+    clock.advance(100)
+    await outcomes
+    await dp.stop()
+    expect(timings).toMatchObject([
+      { attempt: 1, waitedMs: 0, ranMs: 10, outcome: 'failed' },
+      { attempt: 2, waitedMs: 110, ranMs: 0, outcome: 'done' },
     ])
   })
 
