@@ -16,8 +16,8 @@ What three buses do when something goes wrong. Written by \`npm run compare\`, w
 
 How to read it: each line is something that happened, in the order of time. *the handler*, *the saga*, *the command*,
 *starts*, *ends* and *runs* are written by the handlers; *the publisher* and *the caller* by whoever called the bus; *a listener is told* by
-one that listens to what the bus offers for failures (the channel \`iambus:dead\`; \`UnhandledExceptionBus\`). *printed* is what
-else came to stdout and stderr, without stacks, ids and times.
+one that listens to what the bus offers for failures (the channel \`iambus:dead\`; \`UnhandledExceptionBus\`). *kept* is what the
+bus still has afterwards (\`dp.deadLetters\`). *printed* is what else came to stdout and stderr, without stacks, ids and times.
 
 ${scenarios.map(section).join('\n\n')}
 `
