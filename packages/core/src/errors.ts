@@ -212,8 +212,8 @@ export class HandlerConstructionFailed extends IambusError {
 
 /** A middleware broke its contract, for example by calling `next()` twice. */
 export class MiddlewareFault extends IambusError {
-  constructor(message: string) {
-    super('MIDDLEWARE_FAULT', message)
+  constructor(message: string, options?: ErrorOptions) {
+    super('MIDDLEWARE_FAULT', message, options)
   }
 }
 
