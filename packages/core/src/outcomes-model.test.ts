@@ -243,7 +243,7 @@ class World {
     const wrong = (what: string): void => void this.faults.push(`${item.name} ${what} (${item.state})`)
     if (name === 'started') {
       const isDue = item.state === 'waiting' || (item.state === 'retrying' && item.dueMs <= this.clock.now())
-      if (!isDue) wrong('starts, and may not')
+      if (!isDue || this.state === 'stopped') wrong('starts, and may not')
       if (item.lane[0] !== item) wrong(`starts before ${item.lane[0]?.name}`)
       if (attempt !== item.burned + 1 || item.burned >= attempts) wrong(`starts attempt ${attempt}`)
       item.state = 'running'

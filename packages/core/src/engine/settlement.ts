@@ -155,8 +155,7 @@ export class Settlement {
     const { target, envelope, handler } = delivery
     try {
       const recovery = target.recover(error, failedOf(delivery, clock.now())) ?? dead
-      checkRecovery(recovery)
-      return recovery
+      return checked(recovery)
     } catch (thrown) {
       observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
       return dead
@@ -194,15 +193,17 @@ function failedOf(delivery: Delivery, now: number): FailedDelivery {
   return { id, type, message, handler, key, headers, attempt, failures: count + 1, failingMs, replayed, random }
 }
 
-/** @throws {InvalidOption} for what is no decision. */
-function checkRecovery(recovery: Recovery): void {
+/** The decision, in whole milliseconds: never too early. @throws {InvalidOption} for what is none. */
+function checked(recovery: Recovery): Recovery {
   const outcome: unknown = (recovery as Partial<Recovery> | null)?.outcome
-  if (outcome === 'dead' || outcome === 'skipped' || outcome === 'done') return
+  if (outcome === 'dead' || outcome === 'skipped' || outcome === 'done') return recovery
   if (outcome !== 'retry') {
     throw new InvalidOption(`recover gave ${shown(recovery)}. Return { outcome: 'dead' }, or undefined to pass it on.`)
   }
-  const { delayMs } = recovery as { delayMs: unknown }
-  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY) return
+  const { delayMs } = recovery as Recovery & { outcome: 'retry' }
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY) {
+    return { ...recovery, outcome, delayMs: Math.ceil(delayMs) }
+  }
   throw new InvalidOption(`recover gave a delayMs of ${shown(delayMs)}. Give a number of milliseconds, 0 or more.`)
 }
 

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { root, run } from './run.ts'
 
-const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/middleware.md']
+const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/failures.md', 'docs/learn/middleware.md']
 
 /** What snippets import besides the package: Node's types, and the optional peers. */
 const linked = ['@types/node', 'undici-types', 'cockatiel', 'rate-limiter-flexible']
