@@ -73,6 +73,11 @@ export class DeadLetterQueue {
     return letter
   }
 
+  /** Whether the letter of a dead delivery is there, and waits for somebody to do something about it. */
+  isKept({ rest }: Delivery): boolean {
+    return this.#parts.store.get(rest?.letter ?? '')?.isReplaying === false
+  }
+
   /** The dead delivery of a letter, where it holds its lane. */
   headOf({ id, handler, envelope }: StoredLetter): Delivery | undefined {
     const { key } = envelope

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import { ScriptedBus } from '../../test/scripted-bus.ts'
 import { fixed, LaneParked, retry } from '../index.ts'
@@ -154,6 +155,70 @@ describe('a replay', () => {
     await bus.pass(10)
     expect(bus.runs).toEqual(['h 1', 'h 1#2', 'h 1', 'h 1#2', 'h 2'])
   })
+})
+
+describe('a delivery that is dead because it ran out of time, while its handler goes on,', () => {
+  async function overdue() {
+    const bus = new ScriptedBus()
+    const runs: string[] = []
+    const ends: (() => void)[] = []
+    bus.dp.events.bind(
+      'x',
+      (_event, { context }) => {
+        runs.push(`${context.id}${context.replayed ? ' replayed' : ''}`)
+        return runs.length > 1 ? undefined : new Promise<void>((resolve) => ends.push(resolve))
+      },
+      { name: 'h', onDead: 'park', timeoutMs: 10 },
+    )
+    await bus.dp.start()
+    await bus.tell('1', 'a')
+    await bus.tell('2', 'a')
+    await bus.pass(10)
+    const end = async (): Promise<void> => {
+      ends[0]?.()
+      await bus.rest()
+    }
+    return { bus, runs, end }
+  }
+
+  test('parks the others once it has ended', async () => {
+    const { bus, runs, end } = await overdue()
+    await end()
+    expect(runs).toEqual(['1'])
+    await bus.dp.deadLetters.replay(await letterOf(bus))
+    await bus.rest()
+    expect(runs).toEqual(['1', '1 replayed', '2'])
+  })
+
+  test('does not park them when it was replayed meanwhile: that comes next', async () => {
+    const { bus, runs, end } = await overdue()
+    await bus.dp.deadLetters.replay(await letterOf(bus))
+    await bus.rest()
+    expect(runs).toEqual(['1'])
+    await end()
+    expect(runs).toEqual(['1', '1 replayed', '2'])
+  })
+
+  test('does not park them when it was discarded meanwhile', async () => {
+    const { bus, runs, end } = await overdue()
+    await bus.dp.deadLetters.discard(await letterOf(bus))
+    await end()
+    expect(runs).toEqual(['1', '2'])
+  })
+})
+
+test('a listener that discards a dead letter as soon as it is told of it leaves no lane parked', async () => {
+  const bus = new ScriptedBus()
+  bus.bind('h', { 1: [boom] }, { onDead: 'park' })
+  const discard = (notice: unknown): void => {
+    void bus.dp.deadLetters.discard((notice as { letter: string }).letter)
+  }
+  subscribe('iambus:dead', discard)
+  await bus.dp.start()
+  await bus.tell('1', 'a')
+  await bus.tell('2', 'a')
+  unsubscribe('iambus:dead', discard)
+  expect(bus.runs).toEqual(['h 1', 'h 2'])
 })
 
 test('a dead letter that is discarded frees those behind it', async () => {

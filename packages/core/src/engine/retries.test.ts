@@ -370,6 +370,42 @@ describe('an attempt that runs out of time', () => {
   })
 })
 
+describe('requests behind a delivery that waits for its next attempt', () => {
+  /** `c` fails once, and is tried again later; `d` asks it meanwhile, with the same key. */
+  function asking(workers: number) {
+    const bus = new ScriptedBus({ workers })
+    bus.listen('retried')
+    bus.dp.commands.bind(
+      'c',
+      (_command, { context }) => (context.id === '1' && context.attempt === 1 ? Promise.reject(boom) : 'answer'),
+      {
+        recover: after10,
+      },
+    )
+    bus.dp.queries.bind('d', (_query, { context }) => context.request('c', { key: 'k' }))
+    return bus
+  }
+
+  test('wait for it: a retry that has a worker is progress', async () => {
+    const bus = asking(2)
+    await bus.dp.start()
+    await bus.dp.send('c', { id: '1', key: 'k' })
+    await bus.rest()
+    const answer = bus.dp.request('d')
+    await bus.rest()
+    await bus.pass(10)
+    expect(await answer).toBe('answer')
+  })
+
+  test('are refused where they hold the worker that it would need', async () => {
+    const bus = asking(1)
+    await bus.dp.start()
+    await bus.dp.send('c', { id: '1', key: 'k' })
+    await bus.rest()
+    await expect(bus.dp.request('d')).rejects.toMatchObject({ code: 'LANE_DEADLOCK' })
+  })
+})
+
 describe('stop()', () => {
   test('does not wait for retries: each is reported, with what is behind it, and nothing overtakes', async () => {
     const bus = new ScriptedBus({ recover: after10 })

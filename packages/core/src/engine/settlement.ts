@@ -170,8 +170,11 @@ export class Settlement {
       return this.#parts.held.retry(delivery, failures, delayMs)
     }
     if (recovery.outcome !== 'dead') return
-    if (delivery.key !== undefined && delivery.target.onDead === 'park') this.#parts.held.parking.park(delivery)
-    this.#parts.letters.makeRoom()
+    const { letters, held } = this.#parts
+    const parks = delivery.key !== undefined && delivery.target.onDead === 'park'
+    // Whoever was told of the death may have replayed or discarded it meanwhile: then nobody would free the lane.
+    if (parks && letters.isKept(delivery)) held.parking.park(delivery)
+    letters.makeRoom()
   }
 
   #saySucceeded({ envelope, handler, attempt }: Delivery): void {
