@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { ScriptedBus } from '../../test/scripted-bus.ts'
-import { defineEvent, type DeadLetter, type DeadLetterQuery, Dispatcher, factory, fixed, retry } from '../index.ts'
+import {
+  defineEvent,
+  type DeadLetter,
+  type DeadLetterQuery,
+  Dispatcher,
+  factory,
+  fixed,
+  retry,
+  Unavailable,
+} from '../index.ts'
 
 const boom = new Error('boom')
 const nobody = { id: expect.any(String) as string }
@@ -56,6 +65,50 @@ describe('a dead letter', () => {
     expect(letter.error.stack).toContain('dead-letters.test')
     expect(await bus.dp.deadLetters.get(letter.id)).toEqual(letter)
     expect(await bus.dp.deadLetters.get('another')).toBeUndefined()
+  })
+
+  test('remembers what burned no attempt before a replay apart from what did so in it', async () => {
+    const away = new Unavailable('away')
+    const bus = new ScriptedBus({ recover: retry({ attempts: 1, backoff: fixed(10), maxAgeMs: 15 }) })
+    bus.bind('h', { 1: Array.from({ length: 9 }, () => away) })
+    await bus.dp.start()
+    await bus.tell('1')
+    for (let n = 0; n < 3; n += 1) await bus.pass(10)
+    await bus.dp.deadLetters.replay({})
+    await bus.rest()
+    for (let n = 0; n < 3; n += 1) await bus.pass(10)
+    expect((await only(bus)).attempts.map(({ isFree, times }) => (isFree ? times : 'burned'))).toEqual([
+      2,
+      'burned',
+      2,
+      'burned',
+    ])
+  })
+
+  test('leaves at the bound, whole, in a critical notice, the oldest first', async () => {
+    const bus = new ScriptedBus({ deadLetterCapacity: 2 })
+    bus.listen('evicted')
+    bus.bind('h', Object.fromEntries(['1', '2', '3', '4'].map((id) => [id, [boom]])))
+    await bus.dp.start()
+    for (const id of ['1', '2', '3', '4']) await bus.tell(id)
+    expect(await ids(bus)).toEqual(['h 3', 'h 4'])
+    expect(bus.notices).toEqual(['evicted h 1', 'evicted h 2'])
+  })
+
+  test('that is being replayed does not leave at the bound', async () => {
+    const bus = new ScriptedBus({ deadLetterCapacity: 1 })
+    const gate = Promise.withResolvers<void>()
+    bus.dp.events.bind('x', (_event, { context }) => (context.replayed ? gate.promise : Promise.reject(boom)), {
+      name: 'h',
+    })
+    await bus.dp.start()
+    await bus.tell('1', 'a')
+    await bus.dp.deadLetters.replay({})
+    await bus.tell('2', 'b')
+    expect(await ids(bus)).toEqual(['h 1'])
+    gate.reject(boom)
+    await bus.rest()
+    expect(await ids(bus)).toEqual(['h 1'])
   })
 
   test('is kept for each handler that failed', async () => {

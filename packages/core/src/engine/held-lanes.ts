@@ -81,7 +81,6 @@ export class HeldLanes {
     const { key, lane, target } = delivery
     this.parking.unpark(delivery)
     delivery.state = 'ended'
-    delivery.lane = undefined
     const next = key === undefined || lane?.head !== delivery ? undefined : target.lanes.leave(key, lane)
     if (next === undefined) return
     this.#freed.push(next)

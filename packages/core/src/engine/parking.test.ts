@@ -221,6 +221,29 @@ test('a listener that discards a dead letter as soon as it is told of it leaves 
   expect(bus.runs).toEqual(['h 1', 'h 2'])
 })
 
+test('what follows a replay is waited for by stop(), and counts against the capacity', async () => {
+  const bus = new ScriptedBus({ capacity: { high: 2, low: 0 }, whenFull: 'throw' })
+  const gate = Promise.withResolvers<void>()
+  const runs: string[] = []
+  bus.dp.events.bind(
+    'x',
+    async (_event, { context }) => {
+      runs.push(context.id)
+      if (runs.length === 1) throw boom
+      await gate.promise
+    },
+    { onDead: 'park' },
+  )
+  await bus.dp.start()
+  for (const id of ['1', '2', '3']) await bus.tell(id, 'a')
+  await bus.dp.deadLetters.replay({})
+  await expect(bus.dp.publish('x', { key: 'a' })).rejects.toMatchObject({ code: 'QUEUE_FULL' })
+  const stopped = bus.dp.stop()
+  gate.resolve()
+  await stopped
+  expect(runs).toEqual(['1', '1', '2', '3'])
+})
+
 test('a dead letter that is discarded frees those behind it', async () => {
   const bus = await parkedBus()
   expect(await bus.dp.deadLetters.discard(await letterOf(bus))).toBe(1)
