@@ -59,6 +59,17 @@ describe('behind a dead delivery', () => {
     await bus.dp.stop()
   })
 
+  test('a request of a handler that holds the only worker is refused for what it is', async () => {
+    const bus = new ScriptedBus({ workers: 1 })
+    bus.dp.commands.bind('c', () => Promise.reject(boom), { name: 'c', onDead: 'park' })
+    bus.dp.queries.bind('q', (_query, { context }) => context.request('c', { key: 'a' }))
+    await bus.dp.start()
+    await bus.dp.send('c', { key: 'a' })
+    await bus.rest()
+    await expect(bus.dp.request('q')).rejects.toMatchObject({ code: 'LANE_PARKED' })
+    await bus.dp.stop({ deadlineMs: Number.POSITIVE_INFINITY })
+  })
+
   test('nothing is counted as waiting: capacity is for what can run', async () => {
     const bus = await parkedBus({ 1: [boom] }, { capacity: { high: 1, low: 0 }, whenFull: 'throw' })
     await bus.tell('4', 'a')

@@ -466,6 +466,26 @@ describe('stop()', () => {
     expect(bus.runs).toEqual(['h 1', 'h 3', 'h 4'])
   })
 
+  test('reports at its deadline what had run out of time and was to be tried again', async () => {
+    const bus = new ScriptedBus()
+    bus.listen('retried', 'stopped', 'late')
+    const gate = Promise.withResolvers<void>()
+    bus.dp.events.bind('x', () => gate.promise, { name: 'h', timeoutMs: 10, recover: after10 })
+    await bus.dp.start()
+    const waited = bus.dp.publish('x', { id: '1', waitForResponse: true })
+    await bus.rest()
+    await bus.pass(10)
+    const stopped = bus.dp.stop({ deadlineMs: 5 })
+    await bus.rest()
+    await bus.pass(5)
+    await stopped
+    expect(bus.notices).toEqual(['retried h 1', 'stopped h 1'])
+    expect(await waited).toMatchObject([{ status: 'stopped' }])
+    gate.resolve()
+    await bus.pass(100)
+    expect(bus.notices.slice(2)).toEqual(['late h 1'])
+  })
+
   test('runs what is to be tried again without delay', async () => {
     const bus = new ScriptedBus({ recover: retry({ attempts: 3, backoff: immediate() }) })
     bus.listen('stopped')
