@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import * as errors from '../../src/errors.ts'
+import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
 const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/failures.md', 'docs/learn/middleware.md']
@@ -26,6 +28,20 @@ function snippetsOf(page: string, text: string): Snippet[] {
     return { title: `${page}:${line}`, file, text: match[2] ?? '', runs: match[1] === undefined }
   })
 }
+
+const guide = readFileSync(join(root, 'docs/learn/guide.md'), 'utf8')
+
+describe('the tables of the guide name', () => {
+  test('every notice, and none that there is not', () => {
+    const named = [...guide.matchAll(/`iambus:(\w+)`/g)].map(([, name]) => name)
+    expect([...new Set(named)].toSorted()).toEqual(Object.keys(channels).toSorted())
+  })
+
+  test('every class of errors', () => {
+    const classes = Object.values(errors).filter(({ prototype }) => prototype instanceof errors.IambusError)
+    expect(classes.map(({ name }) => name).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
+  })
+})
 
 /** Each snippet is a program of its own: some merge into the library's types. */
 describe('the snippets of the documentation, in a project that has installed the package', () => {
