@@ -34,7 +34,7 @@ const guide = readFileSync(join(root, 'docs/learn/guide.md'), 'utf8')
 describe('the tables of the guide name', () => {
   test('every notice, and none that there is not', () => {
     const named = [...guide.matchAll(/`iambus:(\w+)`/g)].map(([, name]) => name)
-    expect([...new Set(named)].toSorted()).toEqual(Object.keys(channels).toSorted())
+    expect(new Set(named)).toEqual(new Set(Object.keys(channels)))
   })
 
   test('every class of errors', () => {
