@@ -1,3 +1,4 @@
+import type { DeadLetter } from '@iambus/core'
 import { bookshop } from './bookshop.ts'
 import { BookPaid, OrderPlaced, StatementDue } from './messages.ts'
 import { Mail, Payments, Warehouse } from './outside.ts'
@@ -7,8 +8,8 @@ import { printTimeline } from './timeline.ts'
 
 const outside = { warehouse: new Warehouse(), payments: new Payments(), mail: new Mail() }
 await using dp = bookshop(outside)
-const tally = new Tally()
-printTimeline()
+const tally = new Tally(dp)
+printTimeline(dp)
 await dp.start()
 
 /** Publishes an event, and waits for what becomes of it at each handler. Nothing here waits for time to pass. */
@@ -65,17 +66,16 @@ const [unentered] = (await dp.deadLetters.list({ handler: 'events/keep-account',
 if (unpaid === undefined || unentered === undefined) throw new Error('The story should have left one of each.')
 const paid = await dp.deadLetters.editAndReplay(
   unpaid.id,
-  ({ envelope }) => {
-    const { order } = envelope.message as OrderPlaced // Its handler gets no other.
-    return { message: new OrderPlaced({ order: { ...order, card } }) }
-  },
+  ({ envelope }: DeadLetter<OrderPlaced>) => ({
+    message: new OrderPlaced({ order: { ...envelope.message.order, card } }),
+  }),
   { waitForResponse: true },
 )
 printOutcomes('order 4', [paid])
 const entered = await dp.deadLetters.editAndReplay(
   unentered.id,
-  ({ envelope }) => {
-    const { sale } = envelope.message as BookPaid // A statement does not fail.
+  ({ envelope }: DeadLetter<BookPaid>) => {
+    const { sale } = envelope.message
     return { message: new BookPaid({ sale: { ...sale, amount: sale.amount.replace(',', '.') } }) }
   },
   { waitForResponse: true },

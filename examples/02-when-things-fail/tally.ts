@@ -1,5 +1,4 @@
-import type { DeliveryNotice } from '@iambus/core'
-import { onNotice } from './notices.ts'
+import type { DeliveryNotice, Dispatcher } from '@iambus/core'
 
 type State = 'open' | 'parked' | 'done' | 'skipped' | 'dead'
 
@@ -11,29 +10,29 @@ interface Counted {
 
 /** Counts what became of every delivery, from its notices. */
 export class Tally {
-  #accepted = 0
   /** By handler and id of the message. */
   readonly #deliveries = new Map<string, Counted>()
 
-  constructor() {
-    onNotice('accepted', ({ handlers }) => {
-      this.#accepted += handlers // One delivery for each.
+  constructor(dp: Dispatcher) {
+    dp.observe('accepted', ({ envelope, handlers }) => {
+      for (const handler of handlers) this.#is('open', { envelope, handler }) // One delivery for each.
     })
-    onNotice('started', (notice) => {
+    dp.observe('started', (notice) => {
       this.#of(notice).starts += 1
     })
-    onNotice('succeeded', (notice) => this.#is('done', notice))
-    onNotice('dropped', (notice) => this.#is('skipped', notice))
-    onNotice('dead', (notice) => this.#is('dead', notice))
-    onNotice('parked', (notice) => this.#is('parked', notice))
-    onNotice('replayed', (notice) => this.#is('open', notice))
+    dp.observe('succeeded', (notice) => this.#is('done', notice))
+    dp.observe('dropped', (notice) => this.#is('skipped', notice))
+    dp.observe('dead', (notice) => this.#is('dead', notice))
+    dp.observe('parked', (notice) => this.#is('parked', notice))
+    dp.observe('replayed', (notice) => this.#is('open', notice))
   }
 
   /** A line for each handler, and whether they account for everything that was accepted. */
   get lines(): string[] {
     const byHandler = Map.groupBy(this.#deliveries.values(), ({ handler }) => handler)
     const counts = countsOf([...this.#deliveries.values()])
-    const missing = this.#accepted - counts.done - counts.skipped - counts.dead
+    const accepted = this.#deliveries.size
+    const missing = accepted - counts.done - counts.skipped - counts.dead
     return [
       line('', ['deliveries', 'starts', 'done', 'skipped', 'dead']),
       ...[...byHandler]
@@ -42,7 +41,7 @@ export class Tally {
           const { starts, done, skipped, dead } = countsOf(all)
           return line(handler, [all.length, starts, done, skipped, dead])
         }),
-      `${this.#accepted} deliveries were accepted: ${counts.done} done, ${counts.skipped} skipped, ` +
+      `${accepted} deliveries were accepted: ${counts.done} done, ${counts.skipped} skipped, ` +
         `${counts.dead} dead, ${missing} unaccounted for`,
     ]
   }

@@ -1,17 +1,16 @@
-import type { DeliveryNotice } from '@iambus/core'
-import { onNotice } from './notices.ts'
+import type { DeliveryNotice, Dispatcher } from '@iambus/core'
 
 /** Prints what happens to each delivery, as it happens. */
-export function printTimeline(): void {
-  onNotice('retried', (notice) => {
+export function printTimeline(dp: Dispatcher): void {
+  dp.observe('retried', (notice) => {
     const { error, attempt, delayMs } = notice
     print(notice, `${error.message} Attempt ${attempt} comes in ${delayMs} ms.`)
   })
-  onNotice('succeeded', (notice) => print(notice, `done, in attempt ${notice.attempt}`))
-  onNotice('dropped', (notice) => print(notice, `skipped: ${notice.error.message}`))
-  onNotice('dead', (notice) => print(notice, `dead: ${notice.error.message}`))
-  onNotice('parked', (notice) => print(notice, `parked, behind a dead one of ${notice.envelope.key}`))
-  onNotice('replayed', (notice) => print(notice, 'is replayed'))
+  dp.observe('succeeded', (notice) => print(notice, `done, in attempt ${notice.attempt}`))
+  dp.observe('dropped', (notice) => print(notice, `skipped: ${notice.error.message}`))
+  dp.observe('dead', (notice) => print(notice, `dead: ${notice.error.message}`))
+  dp.observe('parked', (notice) => print(notice, `parked, behind a dead one of ${notice.envelope.key}`))
+  dp.observe('replayed', (notice) => print(notice, 'is replayed'))
 }
 
 function print({ envelope, handler }: DeliveryNotice, text: string): void {

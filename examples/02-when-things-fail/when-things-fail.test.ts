@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bookshop } from './bookshop.ts'
 import { BookPaid, OrderPlaced, StatementDue } from './messages.ts'
-import { onNotice } from './notices.ts'
 import { Mail, Payments, Warehouse } from './outside.ts'
 import { Tally } from './tally.ts'
 
@@ -93,7 +92,7 @@ describe('the bookshop', () => {
 
   test('keeps no card number, which also means that a replay without a new one is refused', async () => {
     const said: unknown[] = []
-    onNotice('dead', ({ envelope, error }) => said.push(envelope.message, error.message, String(error.cause)))
+    dp.observe('dead', ({ envelope, error }) => void said.push(envelope.message, error.message, String(error.cause)))
     expect(await order({ card: stolen })).toMatchObject([{ status: 'done' }, { status: 'done' }, { status: 'dead' }])
     const { id, envelope, attempts, error } = await onlyLetter()
     expect(attempts).toMatchObject([{ attempt: 1, error: { code: 'NON_RETRYABLE' } }]) // Of three that it might have had.
@@ -118,8 +117,8 @@ describe('the bookshop', () => {
     const { id } = await onlyLetter()
     await dp.deadLetters.editAndReplay(
       id,
-      ({ envelope }) => ({
-        message: new OrderPlaced({ order: { ...(envelope.message as OrderPlaced).order, card: good } }),
+      ({ envelope }: DeadLetter<OrderPlaced>) => ({
+        message: new OrderPlaced({ order: { ...envelope.message.order, card: good } }),
       }),
       { waitForResponse: true },
     )
@@ -144,7 +143,7 @@ describe('the bookshop', () => {
   })
 
   test('is counted so that what is dead or parked shows, and what is missing too', async () => {
-    const tally = new Tally()
+    const tally = new Tally(dp)
     const sum = (): string | undefined => tally.lines.at(-1)
     await order({ price: '11,50' })
     await sell('Mansfield Park')

@@ -1,18 +1,16 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Admission } from './delivery/admission.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
-import { Delivery } from './engine/delivery.ts'
+import { AsyncContexts } from './engine/async-contexts.ts'
 import { type Close, Lifecycle, stopDeadlock } from './engine/lifecycle.ts'
-import type { Outcome } from './engine/outcome.ts'
+import type { Handled, Outcome } from './engine/outcome.ts'
 import { stopOnSignals } from './engine/shutdown.ts'
-import { ImproperlyConfigured } from './errors.ts'
 import type { Limits } from './limits.ts'
 import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
 import type { StringMessage } from './message/message-type.ts'
-import { Observer } from './observe.ts'
+import { type Notices, Observer } from './observe.ts'
 import {
   checkDurationMs,
   checkNames,
@@ -31,9 +29,6 @@ import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './rou
 import { Mounted } from './routing/module.ts'
 import type { EventRouter, RequestRouter, Router } from './routing/router.ts'
 import { Routers } from './routing/routers.ts'
-
-/** What `handle(message, { waitForResponse: true })` resolves to: outcomes for an event, else the response. */
-export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : ResultOf<M>
 
 /**
  * The message bus of one process: handlers are bound to its routers, `start()` freezes them, and from then on it takes
@@ -55,7 +50,7 @@ export class Dispatcher {
   readonly #lifecycle = new Lifecycle(() => this.#start())
   readonly #routers: Routers
   /** Where the context of a running handler is found, with `asyncContext`. */
-  readonly #contexts: AsyncLocalStorage<Context> | undefined
+  readonly #contexts: AsyncContexts | undefined
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
@@ -64,7 +59,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions = {}) {
     this.#options = settledOptions(options)
     this.#routers = new Routers(this.#options)
-    this.#contexts = this.#options.asyncContext ? new AsyncLocalStorage() : undefined
+    this.#contexts = this.#options.asyncContext ? new AsyncContexts() : undefined
     this.#observer = new Observer(this.#options.logger)
     this.#seenIds = new SeenIds(this.#options.dedupeMs)
   }
@@ -99,7 +94,7 @@ export class Dispatcher {
    * without the option `asyncContext`.
    */
   get context(): Context | undefined {
-    return this.#contexts?.getStore()
+    return this.#contexts?.current
   }
 
   /** Whether messages are taken. */
@@ -114,7 +109,7 @@ export class Dispatcher {
    * @throws {ImproperlyConfigured} once the dispatcher has started.
    */
   use(middleware: Middleware | OutgoingMiddleware): void {
-    this.#checkOpen('use')
+    this.#routers.checkOpen('use')
     this.#middleware.add(middleware)
   }
 
@@ -124,8 +119,19 @@ export class Dispatcher {
    * @throws {ImproperlyConfigured} for what is neither, for a module mounted twice, and once the dispatcher has started.
    */
   mount(part: object): void {
-    this.#checkOpen('mount')
+    this.#routers.checkOpen('mount')
     this.#mounted.mount(part, { scope: this, routers: this.#routers.all })
+  }
+
+  /**
+   * Has a function told of each notice of this name that this dispatcher has to say. The table is in the guide. One that
+   * throws undoes nothing: that is a notice too.
+   *
+   * @returns a function that ends it.
+   * @throws {InvalidOption} for a name that there is not, or what is no function.
+   */
+  observe<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => void | Promise<void>): () => void {
+    return this.#observer.listen(name, listener)
   }
 
   /**
@@ -151,7 +157,7 @@ export class Dispatcher {
     try {
       checkNames('stop()', options, ['deadlineMs'])
       const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS, { infinite: true })
-      const within = this.#machine?.engine.starting ?? this.#current()
+      const within = this.#machine?.engine.starting ?? this.#contexts?.active
       if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
       this.#admission = undefined
       const stopped = this.#lifecycle.stop(deadlineMs)
@@ -210,7 +216,7 @@ export class Dispatcher {
     options: RequestOptions = noOptions,
   ): Promise<ResultOf<M>> {
     try {
-      const by = this.#current()
+      const by = this.#contexts?.active
       if (by !== undefined) return by.request(message, options)
       // The handler was bound to this very class, with this result.
       return this.#enter(options).request(message, options) as Promise<ResultOf<M>>
@@ -237,12 +243,6 @@ export class Dispatcher {
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  /** With `asyncContext`: the context of the running handler that calls. One that has ended calls from outside. */
-  #current(): Context | undefined {
-    const context = this.#contexts?.getStore()
-    return context instanceof Delivery && context.isActive ? context : undefined
   }
 
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
@@ -287,12 +287,6 @@ export class Dispatcher {
   #running(): Machine {
     this.#machine ??= machineOf(this.#options, { observer: this.#observer, routers: () => this.#routers.all })
     return this.#machine
-  }
-
-  #checkOpen(verb: string): void {
-    if (!this.#routers.frozen) return
-    const text = `dp.${verb}() was called after start(): the handler map is frozen. Call it before start().`
-    throw new ImproperlyConfigured('ALREADY_STARTED', text)
   }
 }
 

@@ -1,11 +1,12 @@
-export { Dispatcher, dispatcher, type Handled } from './dispatcher.ts'
+export { Dispatcher, dispatcher } from './dispatcher.ts'
 export type { DispatcherOptions, RouterOptions } from './dispatcher-options.ts'
-export { DeadLetters, type DeadLetterQuery, type Edit } from './delivery/dead-letters.ts'
+export type { DeadLetterQuery, Edit } from './delivery/dead-letter-query.ts'
+export { DeadLetters } from './delivery/dead-letters.ts'
 export type { DeadLetterOptions, Redact, Redactable } from './engine/dead-letter-queue.ts'
 export type { Delivery, Waiter } from './engine/delivery.ts'
 export { Engine, type EngineParts } from './engine/engine.ts'
 export type { Handler } from './engine/handler.ts'
-export type { Outcome, OutcomeStatus } from './engine/outcome.ts'
+export type { Handled, Outcome, OutcomeStatus } from './engine/outcome.ts'
 export {
   Aborted,
   AttemptEnded,

@@ -1,9 +1,9 @@
-import type { AsyncLocalStorage } from 'node:async_hooks'
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
+import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
 import { type Failing, type Handler, readyHandlers } from './engine/handler.ts'
 import type { Close } from './engine/lifecycle.ts'
@@ -15,7 +15,6 @@ import type { Kind } from './message/kind.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
 import { type Binding, routerName } from './routing/binding.ts'
-import type { Context } from './routing/context.ts'
 import { checkRecover } from './routing/recover.ts'
 import { HandlerMap } from './routing/handler-map.ts'
 import { aroundOutgoing, type MiddlewareInUse } from './routing/middleware.ts'
@@ -62,7 +61,7 @@ export interface StartParts {
   readonly seenIds: SeenIds
   readonly middleware: MiddlewareInUse
   readonly options: SettledOptions
-  readonly contexts: AsyncLocalStorage<Context> | undefined
+  readonly contexts: AsyncContexts | undefined
 }
 
 /**

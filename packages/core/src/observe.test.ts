@@ -19,7 +19,7 @@ describe('a failure nobody waits for', () => {
     expect(logger.error.mock.calls).toEqual([
       [
         { type: 'x', id: 'i', key: 'k', handler: 'commands/breaks', letter: expect.any(String), err: boom },
-        "commands/breaks failed on 'x': boom",
+        "commands/breaks failed on 'x', which is a dead letter now: boom",
       ],
     ])
   })
@@ -34,7 +34,10 @@ describe('a failure nobody waits for', () => {
     await dp.publish('nobody', { id: 'j' })
     await dp.stop()
     expect(print.mock.calls).toEqual([
-      ["[iambus] events/x#1 failed on 'x': boom (id i, key 'k')", boom],
+      [
+        expect.stringMatching(/^\[iambus\] events\/x#1 failed on 'x', .+: boom \(id i, key 'k', letter [\w-]+\)$/),
+        boom,
+      ],
       ["[iambus] Event 'nobody' was published, and no handler is bound to it. (id j)"],
     ])
   })
@@ -96,7 +99,7 @@ test('a logger that throws fails no delivery, and what it was told is not lost',
   await dp.stop()
   expect(outcomes).toMatchObject([{ status: 'dead' }])
   expect(warn.mock.lastCall?.[0]).toContain('disk full')
-  expect(warn.mock.lastCall?.[0]).toContain("events/x#1 failed on 'x': boom")
+  expect(warn.mock.lastCall?.[0]).toContain("events/x#1 failed on 'x', which is a dead letter now: boom")
 })
 
 test('an event without a handler is a warning the first time, and then a debug line', async () => {
@@ -133,4 +136,111 @@ test('no failure of any kind becomes an unhandled rejection', async () => {
   await nextTurn()
   process.off('unhandledRejection', listen)
   expect(unhandled).toEqual([])
+})
+
+describe('dp.observe', () => {
+  const bus = async () => {
+    const logger = silent()
+    const dp = new Dispatcher({ logger })
+    dp.events.bind('x', (_event, { context }) => (context.id === '1' ? Promise.reject(new Error('boom')) : undefined), {
+      name: 'h',
+    })
+    dp.queries.bind('q', () => 'answer', { name: 'q' })
+    await dp.start()
+    return { dp, logger }
+  }
+
+  test('tells each notice of a name to its listener, of this dispatcher only, until it is ended', async () => {
+    const [one, other] = [await bus(), await bus()]
+    const told: string[] = []
+    const end = one.dp.observe('dead', ({ handler, envelope, error, letter }) => {
+      told.push(`${handler} ${envelope.id} ${error.message} ${typeof letter}`)
+    })
+    await other.dp.publish('x', { id: '1' })
+    await one.dp.publish('x', { id: '1' })
+    await one.dp.publish('x', { id: '2' })
+    await nextTurn()
+    end()
+    await one.dp.deadLetters.replay({}, { waitForResponse: true })
+    expect(told).toEqual(['events/h 1 boom string'])
+    await Promise.all([one.dp.stop(), other.dp.stop()])
+  })
+
+  test('tells what happens to every message, in order, and names its handlers', async () => {
+    const { dp } = await bus()
+    const told: string[] = []
+    const ends = [
+      dp.observe('accepted', ({ envelope, handlers }) => void told.push(`accepted ${envelope.id} ${handlers.join()}`)),
+      dp.observe(
+        'started',
+        ({ envelope, handler, attempt }) => void told.push(`started ${envelope.id} ${handler} ${attempt}`),
+      ),
+      dp.observe('succeeded', ({ envelope, handler }) => void told.push(`succeeded ${envelope.id} ${handler}`)),
+    ]
+    await dp.publish('x', { id: '2' })
+    await dp.request('q', { id: '3' })
+    await dp.request('q', { id: '4', timeoutMs: 100 })
+    for (const end of ends) end()
+    await dp.publish('x', { id: '5' })
+    expect(told).toEqual([
+      'accepted 2 events/h',
+      'started 2 events/h 1',
+      'succeeded 2 events/h',
+      'accepted 3 queries/q',
+      'started 3 queries/q 1',
+      'succeeded 3 queries/q',
+      'accepted 4 queries/q',
+      'started 4 queries/q 1',
+      'succeeded 4 queries/q',
+    ])
+    await dp.stop()
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('in the listener')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('in the listener'))],
+  ])('a listener that %s undoes nothing, and is a critical notice', async (_, listener) => {
+    const { dp, logger } = await bus()
+    const end = dp.observe('dead', listener)
+    await dp.publish('x', { id: '1' })
+    await nextTurn()
+    end()
+    expect((await dp.deadLetters.list()).letters).toMatchObject([{ envelope: { id: '1' } }])
+    expect(logger.error.mock.calls.map(([, text]) => text as string)).toContain(
+      "A listener to 'dead' threw: in the listener",
+    )
+    expect(
+      logger.error.mock.calls.find(([fields]) => (fields as { name?: string }).name === 'dead')?.[0],
+    ).toMatchObject({ critical: true })
+    await dp.stop()
+  })
+
+  test('a listener to its own failures that throws is a warning of the process', async () => {
+    const { dp } = await bus()
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const ends = [
+      dp.observe('dead', () => {
+        throw new Error('first')
+      }),
+      dp.observe('listenerFailed', () => {
+        throw new Error('second')
+      }),
+    ]
+    await dp.publish('x', { id: '1' })
+    expect((await warned).message).toBe("A listener to 'listenerFailed' threw: second")
+    for (const end of ends) end()
+    await dp.stop()
+  })
+
+  test.each([
+    ['die', () => {}, 'There is no notice "die". There are: accepted, started,'],
+    ['dead', 'print', 'A listener is "print". Pass a function.'],
+  ])('refuses %s, %s', (name, listener, text) => {
+    expect(() => new Dispatcher().observe(name as never, listener as never)).toThrow(text)
+  })
 })

@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import { asError } from './errors.ts'
+import { asError, InvalidOption, shown } from './errors.ts'
 import type { Envelope } from './message/envelope.ts'
 import type { StoredLetter } from './ports/dead-letters.ts'
 import type { Logger, LogLevel } from './ports/logger.ts'
@@ -17,8 +17,8 @@ export interface DeliveryNotice {
  * published.
  */
 export interface Notices {
-  /** A message was accepted, for so many handlers. */
-  readonly accepted: { readonly envelope: Envelope; readonly handlers: number }
+  /** A message was accepted, for these handlers. */
+  readonly accepted: { readonly envelope: Envelope; readonly handlers: readonly string[] }
   /** An attempt starts. */
   readonly started: DeliveryNotice & { readonly attempt: number }
   /** A delivery is done. */
@@ -29,8 +29,13 @@ export interface Notices {
     readonly attempt: number
     readonly outcome: 'rejected' | 'retry' | 'dead' | 'skipped' | 'done'
   }
-  /** It will be tried again after so many milliseconds, as attempt number `attempt`. */
-  readonly retried: DeliveryNotice & { readonly error: Error; readonly attempt: number; readonly delayMs: number }
+  /** It will be tried again after so many milliseconds, as attempt number `attempt`. `isFree`: what failed is not counted. */
+  readonly retried: DeliveryNotice & {
+    readonly error: Error
+    readonly attempt: number
+    readonly delayMs: number
+    readonly isFree: boolean
+  }
   /** A delivery has failed for good. It is kept as a dead letter with the id `letter`. */
   readonly dead: DeliveryNotice & { readonly error: Error; readonly letter: string }
   /** A delivery waits behind a dead one of its key. */
@@ -47,6 +52,8 @@ export interface Notices {
   readonly recoverFailed: DeliveryNotice & { readonly error: Error }
   /** `redact` threw: the dead letter is kept as it is, with all that should have been taken out. */
   readonly redactFailed: DeliveryNotice & { readonly error: Error }
+  /** A function given to `dp.observe` threw: whatever it was told of is not undone. */
+  readonly listenerFailed: { readonly name: keyof Notices; readonly error: Error }
   /** An event was published that no handler is bound to. `first` of its type since `start()`. */
   readonly unhandled: { readonly envelope: Envelope; readonly first: boolean }
   /** A publication with an id that was seen before, within `dedupeMs`: it runs nothing. */
@@ -89,7 +96,7 @@ const whatComes = {
 const table: Table = {
   accepted: {
     level: 'none',
-    text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers} handlers.`,
+    text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers.join(', ')}.`,
   },
   started: {
     level: 'none',
@@ -106,12 +113,14 @@ const table: Table = {
   },
   retried: {
     level: 'warn',
-    text: ({ envelope, handler, error, attempt, delayMs }) =>
-      `${handler} failed on '${envelope.type}'; attempt ${attempt} comes in ${delayMs} ms: ${error.message}`,
+    text: ({ envelope, handler, error, attempt, delayMs, isFree }) =>
+      `${handler} failed on '${envelope.type}'${isFree ? ' and burned no attempt' : ''}; ` +
+      `attempt ${attempt} comes in ${delayMs} ms: ${error.message}`,
   },
   dead: {
     level: 'error',
-    text: ({ envelope, handler, error }) => `${handler} failed on '${envelope.type}': ${error.message}`,
+    text: ({ envelope, handler, error }) =>
+      `${handler} failed on '${envelope.type}', which is a dead letter now: ${error.message}`,
   },
   parked: {
     level: 'warn',
@@ -146,6 +155,10 @@ const table: Table = {
     level: 'critical',
     text: ({ envelope, handler, error }) =>
       `redact() failed for '${envelope.type}' at ${handler}: the dead letter is kept unredacted: ${error.message}`,
+  },
+  listenerFailed: {
+    level: 'critical',
+    text: ({ name, error }) => `A listener to '${name}' threw: ${error.message}`,
   },
   unhandled: {
     level: (notice) => (notice.first ? 'warn' : 'debug'),
@@ -188,6 +201,9 @@ export const channels = Object.fromEntries(Object.keys(table).map((name) => [nam
   readonly [N in keyof Notices]: Channel
 }
 
+/** Whoever is publishing a notice right now. */
+let speaking: Observer | undefined
+
 /** Says the notices of one dispatcher. The only place that logs or emits. */
 export class Observer {
   readonly #logger: Logger
@@ -197,7 +213,7 @@ export class Observer {
   }
 
   say<N extends keyof Notices>(name: N, notice: Notices[N]): void {
-    channels[name].publish(notice)
+    if (channels[name].hasSubscribers) this.#publish(name, notice)
     const { level: given, text } = table[name]
     const level = typeof given === 'function' ? given(notice) : given
     if (level === 'none') return
@@ -209,6 +225,47 @@ export class Observer {
       // A logger that fails must not fail a delivery; and what it was told must not vanish.
       process.emitWarning(`The logger of iambus threw (${asError(error).message}) when told: ${text(notice)}`)
     }
+  }
+
+  /**
+   * Has a function told of each notice of this name, and of this observer. One that throws undoes nothing, and is a notice.
+   * @returns a function that ends it.
+   * @throws {InvalidOption} for a name that there is not, or what is no function.
+   */
+  listen<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => void | Promise<void>): () => void {
+    if (!Object.hasOwn(channels, name)) {
+      throw new InvalidOption(`There is no notice ${shown(name)}. There are: ${Object.keys(channels).join(', ')}.`)
+    }
+    if (typeof listener !== 'function') throw new InvalidOption(`A listener is ${shown(listener)}. Pass a function.`)
+    const failed = (thrown: unknown): void => this.#sayListenerFailed(name, asError(thrown))
+    const heard = (notice: unknown): void => {
+      if (speaking !== this) return
+      try {
+        const told: unknown = listener(notice as Notices[N]) // It is the channel of this name.
+        if (told instanceof Promise) told.catch(failed)
+      } catch (thrown) {
+        failed(thrown)
+      }
+    }
+    channels[name].subscribe(heard)
+    return () => {
+      channels[name].unsubscribe(heard)
+    }
+  }
+
+  #publish<N extends keyof Notices>(name: N, notice: Notices[N]): void {
+    const outer = speaking
+    speaking = this
+    try {
+      channels[name].publish(notice)
+    } finally {
+      speaking = outer
+    }
+  }
+
+  #sayListenerFailed(name: keyof Notices, error: Error): void {
+    if (name !== 'listenerFailed') this.say('listenerFailed', { name, error })
+    else process.emitWarning(`A listener to 'listenerFailed' threw: ${error.message}`) // It would be told of itself.
   }
 }
 

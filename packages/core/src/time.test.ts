@@ -108,7 +108,7 @@ describe('the timeoutMs of a binding', () => {
     await clock.pass(1)
     const error = expect.objectContaining({ constructor: TimedOut, code: 'TIMED_OUT', message: text }) as Error
     expect(outcomes.value).toEqual([{ handler: 'events/work', status: 'dead', error }])
-    expect(told('error')).toEqual([`events/work failed on 'work': ${text}`])
+    expect(told('error')).toEqual([`events/work failed on 'work', which is a dead letter now: ${text}`])
     await work.end('1')
   })
 

@@ -168,7 +168,7 @@ export class Admission implements Outlet {
   }
 
   #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
-    if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, 1)
+    if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
     if (options.signal === undefined && options.timeoutMs === undefined) {
       return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
     }
@@ -220,7 +220,7 @@ export class Admission implements Outlet {
     const answer = capacity.enter(
       () => {
         giveUp = (error) => engine.abandon(delivery, error)
-        if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, 1)
+        if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
         return engine.requestLater(delivery)
       },
       (leave) => {
@@ -251,7 +251,7 @@ export class Admission implements Outlet {
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
-      if (index === 0 && channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers.length)
+      if (index === 0 && channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers)
       if (typeof of === 'object' && of.cause !== undefined) this.#checkDepth(delivery)
       engine.submit(delivery)
     }
@@ -263,8 +263,8 @@ export class Admission implements Outlet {
     if (error !== undefined) delivery.more().fault = error
   }
 
-  #sayAccepted(envelope: Envelope, handlers: number): void {
-    this.#parts.observer.say('accepted', { envelope, handlers })
+  #sayAccepted(envelope: Envelope, handlers: readonly Handler[]): void {
+    this.#parts.observer.say('accepted', { envelope, handlers: handlers.map(({ name }) => name) })
   }
 
   #isDuplicate(of: Envelope | string | undefined): boolean {

@@ -51,8 +51,8 @@ describe('a dead letter', () => {
       error: last,
       diedAt: new Date(10),
       attempts: [
-        { attempt: 1, isFree: false, times: 1, failedAt: new Date(0), error: boom },
-        { attempt: 2, isFree: false, times: 1, failedAt: new Date(10), error: last },
+        { attempt: 1, replay: 0, isFree: false, times: 1, failedAt: new Date(0), error: boom },
+        { attempt: 2, replay: 0, isFree: false, times: 1, failedAt: new Date(10), error: last },
       ],
       causes: [
         { id: '1', type: 'first', handler: 'events/one' },
@@ -77,6 +77,7 @@ describe('a dead letter', () => {
     await bus.dp.deadLetters.replay({})
     await bus.rest()
     for (let n = 0; n < 3; n += 1) await bus.pass(10)
+    expect((await only(bus)).attempts.map(({ replay }) => replay)).toEqual([0, 0, 1, 1])
     expect((await only(bus)).attempts.map(({ isFree, times }) => (isFree ? times : 'burned'))).toEqual([
       2,
       'burned',
@@ -154,6 +155,8 @@ describe('list()', () => {
     [{ since: new Date(10) }, ['h 2', 'h 3', 'other 4']],
     [{ before: new Date(10) }, ['h 1']],
     [{ since: new Date(10), before: new Date(30), key: 'b' }, ['h 2']],
+    [{ messageId: '2' }, ['h 2']],
+    [{ correlationId: '4' }, ['other 4']],
     [{ key: 'nobody' }, []],
   ])('filters by %j', async (query, expected) => {
     const bus = new ScriptedBus()
@@ -175,11 +178,12 @@ describe('list()', () => {
   test.each([
     [{ limit: 0 }, 'limit is 0.'],
     [{ after: 'x' }, `after is "x". Pass the 'next' of the page before.`],
-    [{ since: '2026' }, `The filter 'since' is "2026". Pass a Date.`],
-    [{ key: 5 }, "The filter 'key' is 5. Pass a string."],
+    [{ since: '2026' }, `The filter 'since' is "2026". Pass a Date, or leave it out for all.`],
+    [{ key: 5 }, "The filter 'key' is 5. Pass a string, or leave it out for all."],
+    [{ key: undefined }, "The filter 'key' is undefined. Pass a string, or leave it out for all."],
     [
       { handlers: 'h' },
-      "deadLetters.list() has no option 'handlers'. It has: handler, type, key, error, since, before.",
+      "deadLetters.list() has no option 'handlers'. It has: handler, type, key, messageId, correlationId, error, since, before.",
     ],
   ])('refuses %j', async (query, text) => {
     await expect(new Dispatcher().deadLetters.list(query as never)).rejects.toMatchObject({
@@ -342,6 +346,17 @@ describe('editAndReplay()', () => {
     expect(await letters(bus)).toEqual([])
   })
 
+  test('is refused where the letter has gone meanwhile', async () => {
+    const { bus, seen, id } = await charged()
+    const edited = bus.dp.deadLetters.editAndReplay(id, async () => {
+      await bus.dp.deadLetters.discard(id)
+      return { message: new Charge({ card: 'good', amount: 1 }) }
+    })
+    await expect(edited).rejects.toMatchObject({ code: 'DEAD_LETTER_UNAVAILABLE' })
+    await bus.rest()
+    expect(seen).toHaveLength(1)
+  })
+
   test('can change the headers; what was edited is kept when it fails again', async () => {
     const { bus, seen, id } = await charged()
     const message = new Charge({ card: 'worse', amount: 1 })
@@ -355,6 +370,18 @@ describe('editAndReplay()', () => {
 
   test.each([
     ['another type', () => ({ message: 'x' }), 'INVALID_MESSAGE', "is of 'test.charge', and was edited to be 'x'"],
+    [
+      'nothing',
+      () => undefined,
+      'INVALID_OPTION',
+      'The edit of a dead letter gave undefined. Give an object: { message }.',
+    ],
+    [
+      'the message itself',
+      () => new Charge({ card: 'good', amount: 1 }),
+      'INVALID_OPTION',
+      'gave an instance of Charge. Give an object: { message }.',
+    ],
     ['no message', () => ({ message: { card: 'good' } }), 'INVALID_MESSAGE', 'a plain object is no message'],
     [
       'headers that are none',
@@ -373,6 +400,53 @@ describe('editAndReplay()', () => {
     expect(await letters(bus)).toEqual(before)
     expect(seen).toHaveLength(1)
   })
+})
+
+test.each<[string, (dp: Dispatcher) => Promise<unknown>, string]>([
+  [
+    'discard(undefined)',
+    (dp) => dp.deadLetters.discard(undefined as never),
+    'deadLetters.discard() was given undefined. Pass the id of a dead letter, or a filter.',
+  ],
+  [
+    'discard() of an unknown key',
+    (dp) => dp.deadLetters.discard({ key: undefined } as never),
+    "The filter 'key' is undefined.",
+  ],
+  [
+    'replay() of an unknown key',
+    (dp) => dp.deadLetters.replay({ key: undefined } as never),
+    "The filter 'key' is undefined.",
+  ],
+  [
+    'replay({ id })',
+    (dp) => dp.deadLetters.replay({ id: 'x' } as never),
+    "deadLetters.replay() has no option 'id'. It has: handler,",
+  ],
+  ['erase({})', (dp) => dp.deadLetters.erase({} as never), "The filter 'key' is undefined."],
+  [
+    'erase() of an unknown key',
+    (dp) => dp.deadLetters.erase({ key: undefined } as never),
+    "The filter 'key' is undefined.",
+  ],
+  ['erase() of a text', (dp) => dp.deadLetters.erase('a' as never), 'The options of deadLetters.erase() are "a".'],
+  [
+    'erase() of something else',
+    (dp) => dp.deadLetters.erase({ keys: 'a' } as never),
+    "deadLetters.erase() has no option 'keys'.",
+  ],
+  [
+    'an edit that is none',
+    (dp) => dp.deadLetters.editAndReplay('x', undefined as never),
+    'edit is undefined. Pass a function that gives { message }.',
+  ],
+])('%s is refused, and nothing has changed', async (_, act, text) => {
+  const bus = await busWith(['1', 'a'], ['2'])
+  await expect(act(bus.dp)).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining(text) as string,
+  })
+  expect(await ids(bus)).toEqual(['h 1', 'h 2'])
 })
 
 describe('discard() and erase()', () => {
@@ -435,6 +509,31 @@ describe('redact', () => {
     expect(JSON.stringify([letter, bus.logger.error.mock.calls])).not.toContain('4711')
     expect(bus.logger.error.mock.calls.map(([, text]) => text as string).join()).not.toContain('4711')
     expect(paid.card).toBe('4711') // Other handlers have the same object.
+  })
+
+  test('is asked for what is edited too: the replay has it whole, the letter has not, even if the replay is stopped', async () => {
+    const bus = new ScriptedBus({
+      redact: (letter) => {
+        letter.message = new Paid({ card: '****', amount: 5 })
+      },
+    })
+    const seen: string[] = []
+    bus.dp.events.bind(Paid, ({ card }, { context }) => {
+      seen.push(card)
+      return context.replayed ? new Promise<void>(() => {}) : Promise.reject(boom)
+    })
+    await bus.dp.start()
+    await bus.dp.publish(new Paid({ card: '4711', amount: 5 }))
+    await bus.rest()
+    const { id } = await only(bus)
+    await bus.dp.deadLetters.editAndReplay(id, () => ({ message: new Paid({ card: '0815', amount: 5 }) }))
+    expect(seen).toEqual(['4711', '0815'])
+    expect(await only(bus)).toMatchObject({ isReplaying: true, envelope: { message: { card: '****' } } })
+    const stopped = bus.dp.stop({ deadlineMs: 5 })
+    await bus.rest()
+    await bus.pass(5)
+    await stopped
+    expect(await only(bus)).toMatchObject({ isReplaying: false, envelope: { message: { card: '****' } } })
   })
 
   test('that throws loses nothing: the letter is kept as it is, and a critical notice says so', async () => {

@@ -4,7 +4,6 @@ import { Failures } from '../engine/failures.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import { DeadLetterUnavailable, InvalidMessage, InvalidOption, NotAccepting, shown } from '../errors.ts'
-import type { MessageHeaders } from '../message/augmentable.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
 import {
@@ -17,24 +16,11 @@ import {
 } from '../options.ts'
 import type { DeadLetter, DeadLetterFilter, DeadLetterPage, StoredLetter } from '../ports/dead-letters.ts'
 import type { Awaitable } from '../routing/providers.ts'
+import { checkEdit, checkFilter, checkWhich, type DeadLetterQuery, type Edit } from './dead-letter-query.ts'
 import { Join } from './join.ts'
 
-/** Which page of the dead letters is asked for. */
-export interface DeadLetterQuery extends DeadLetterFilter {
-  /** How many at most. Default 100. */
-  readonly limit?: number
-  /** The `next` of the page before. Default: from the start. */
-  readonly after?: string | undefined
-}
-
-/** What is changed before a dead letter is replayed. */
-export interface Edit {
-  readonly message: object | string
-  /** Default: as they are. */
-  readonly headers?: MessageHeaders
-}
-
-const filterNames = ['handler', 'type', 'key', 'error', 'since', 'before']
+type Message = object | string
+type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit>
 
 /**
  * The deliveries that failed for good: `dp.deadLetters`. Each is kept until it has been replayed with success, or is
@@ -100,25 +86,25 @@ export class DeadLetters {
    * Changes the message of a dead letter, and replays it so. The key stays: it is the place in the order.
    *
    * ```ts
-   * await dp.deadLetters.editAndReplay(id, ({ envelope }) => {
-   *   const { amount } = envelope.message as Charge
-   *   return { message: new Charge({ amount, card: 'visa' }) }
+   * await dp.deadLetters.editAndReplay(id, ({ envelope }: DeadLetter<Charge>) => {
+   *   return { message: new Charge({ amount: envelope.message.amount, card: 'visa' }) }
    * })
    * ```
    *
-   * @param edit is given the dead letter, and gives the message, and other headers where they are to change.
+   * @param edit is given the dead letter, and gives the message, and other headers where they are to change. Which type the
+   *   message has, you know: `(letter: DeadLetter<Charge>) => ...`.
    * @throws {DeadLetterUnavailable | NotAccepting | InvalidMessage | InvalidOption}, and what `edit` throws, as a
    *   rejection: then nothing has changed.
    */
-  editAndReplay(id: string, edit: (letter: DeadLetter) => Awaitable<Edit>, options: Waiting): Promise<Outcome>
-  editAndReplay(id: string, edit: (letter: DeadLetter) => Awaitable<Edit>, options?: NotWaiting): Promise<void>
-  async editAndReplay(
-    id: string,
-    edit: (letter: DeadLetter) => Awaitable<Edit>,
-    options: PerhapsWaiting = {},
-  ): Promise<Outcome | void> {
-    const [letter] = this.#found('editAndReplay', id) as [StoredLetter]
-    const { message, headers = letter.envelope.headers } = await edit(this.#shown(letter))
+  editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options: Waiting): Promise<Outcome>
+  editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options?: NotWaiting): Promise<void>
+  async editAndReplay(id: string, edit: Editing<never>, options: PerhapsWaiting = {}): Promise<Outcome | void> {
+    if (typeof edit !== 'function')
+      throw new InvalidOption(`edit is ${shown(edit)}. Pass a function that gives { message }.`)
+    const letter = this.#letter(id)
+    const edited: unknown = await edit(this.#shown(letter) as DeadLetter<never>)
+    checkEdit(edited)
+    const { message, headers = letter.envelope.headers } = edited
     checkNames('deadLetters.editAndReplay()', options, ['waitForResponse'])
     checkMessageOptions({ headers })
     const type = typeName(messageTypeOf(message))
@@ -126,11 +112,12 @@ export class DeadLetters {
       const text = `The dead letter is of '${letter.envelope.type}', and was edited to be '${type}'. Give a message of its type.`
       throw new InvalidMessage(text)
     }
-    this.#found('editAndReplay', id) // It may have gone meanwhile.
+    this.#letter(id) // It may have gone meanwhile.
     this.#checkAccepting()
     const handler = this.#handlerOf(letter)
     const envelope = letter.envelope.with({ message, headers: Object.freeze({ ...headers }) })
-    this.#store.update(id, { envelope })
+    // What is kept is redacted; what is replayed is not.
+    this.#store.update(id, { envelope: this.#engine.letters.redacted({ ...letter, envelope }).envelope })
     const outcome = this.#replay({ ...letter, envelope }, handler)
     if (options.waitForResponse) return (await outcome)[0]
   }
@@ -159,8 +146,10 @@ export class DeadLetters {
    * @returns how many messages.
    * @throws {InvalidOption} as a rejection.
    */
-  async erase({ key }: { readonly key: string }): Promise<number> {
-    checkMessageOptions({ key })
+  async erase(of: { readonly key: string }): Promise<number> {
+    checkNames('deadLetters.erase()', of, ['key'])
+    const { key } = of
+    checkFilter('deadLetters.erase()', { key })
     let parked = 0
     const letters = [...this.#store.matching({ key })].filter(({ isReplaying }) => !isReplaying)
     for (const letter of letters) {
@@ -182,18 +171,19 @@ export class DeadLetters {
     return { ...letter, parked: head === undefined ? 0 : this.#engine.held.parking.behind(head).length }
   }
 
-  /** @throws {DeadLetterUnavailable} for an id that is not there, or is being replayed. */
   #found(verb: string, which: string | DeadLetterFilter): StoredLetter[] {
-    if (typeof which !== 'string') {
-      checkFilter(`deadLetters.${verb}()`, which)
-      return [...this.#store.matching(which)]
-    }
-    const letter = this.#store.get(which)
+    checkWhich(`deadLetters.${verb}()`, which)
+    return typeof which === 'string' ? [this.#letter(which)] : [...this.#store.matching(which)]
+  }
+
+  /** @throws {DeadLetterUnavailable} for an id that is not there, or is being replayed. */
+  #letter(id: string): StoredLetter {
+    const letter = this.#store.get(id)
     if (letter === undefined) {
-      throw new DeadLetterUnavailable(`There is no dead letter with the id ${shown(which)}. See dp.deadLetters.list().`)
+      throw new DeadLetterUnavailable(`There is no dead letter with the id ${shown(id)}. See dp.deadLetters.list().`)
     }
-    if (!letter.isReplaying) return [letter]
-    throw new DeadLetterUnavailable(`The dead letter '${which}' is being replayed. Wait for what becomes of it.`)
+    if (!letter.isReplaying) return letter
+    throw new DeadLetterUnavailable(`The dead letter '${id}' is being replayed. Wait for what becomes of it.`)
   }
 
   #checkAccepting(): void {
@@ -220,15 +210,5 @@ export class DeadLetters {
     this.#observer.say('replayed', { envelope, handler: handler.name, letter: id })
     this.#engine.held.replay(delivery, dead)
     return join.outcomes
-  }
-}
-
-/** @throws {InvalidOption} for what is no filter. */
-function checkFilter(where: string, filter: DeadLetterFilter): void {
-  checkNames(where, filter, filterNames)
-  for (const [name, value] of Object.entries(filter)) {
-    const isTime = name === 'since' || name === 'before'
-    if (value === undefined || (isTime ? value instanceof Date : typeof value === 'string')) continue
-    throw new InvalidOption(`The filter '${name}' is ${shown(value)}. Pass a ${isTime ? 'Date' : 'string'}.`)
   }
 }

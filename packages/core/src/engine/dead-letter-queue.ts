@@ -59,7 +59,7 @@ export class DeadLetterQueue {
   ): StoredLetter {
     const { store, clock } = this.#parts
     const { envelope, handler, rest } = delivery
-    const redacted = this.#redacted(delivery, envelope, failed.attempts)
+    const redacted = this.redacted({ envelope, handler, attempts: failed.attempts })
     const letter: StoredLetter = {
       id: rest?.replays ?? nextId(),
       handler,
@@ -112,14 +112,12 @@ export class DeadLetterQueue {
     return undefined
   }
 
-  #redacted(
-    { type, handler, key }: Delivery,
-    envelope: Envelope,
-    attempts: readonly FailedAttempt[],
-  ): Pick<StoredLetter, 'envelope' | 'attempts'> {
+  /** What may be kept of a letter: without what `redact` takes out. */
+  redacted(letter: Unredacted): Pick<StoredLetter, 'envelope' | 'attempts'> {
     const { redact, observer } = this.#parts
+    const { envelope, handler, attempts } = letter
     if (redact === undefined) return { envelope, attempts }
-    const { message, headers } = envelope
+    const { type, key, message, headers } = envelope
     const draft: Redactable = { type, handler, key, message, headers, attempts }
     try {
       redact(draft)
@@ -130,6 +128,8 @@ export class DeadLetterQueue {
     return { envelope: envelope.with(draft), attempts: draft.attempts }
   }
 }
+
+type Unredacted = Pick<StoredLetter, 'envelope' | 'handler' | 'attempts'>
 
 function causesOf(cause: Cause | undefined): StoredLetter['causes'] {
   const causes: { id: string; type: string; handler: string }[] = []

@@ -37,8 +37,10 @@ export class Failures {
   with(error: Error, { isFree, atMs }: { readonly isFree: boolean; readonly atMs: number }): Failures {
     const last = this.attempts.at(-1)
     // Those in a row that burn no attempt may be many: they are one entry.
-    const isSame = isFree && last?.isFree === true && last.attempt === this.next && this.count > 0
-    const failed = { attempt: this.next, isFree, times: isSame ? last.times + 1 : 1, failedAt: new Date(atMs), error }
+    const replay = this.count > 0 ? (last?.replay ?? 0) : (last?.replay ?? -1) + 1
+    const isSame = isFree && last?.isFree === true && last.attempt === this.next && last.replay === replay
+    const times = isSame ? last.times + 1 : 1
+    const failed = { attempt: this.next, replay, isFree, times, failedAt: new Date(atMs), error }
     const before = isSame ? this.attempts.slice(0, -1) : this.attempts
     const { length } = before
     const kept =

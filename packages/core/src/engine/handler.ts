@@ -1,4 +1,3 @@
-import type { AsyncLocalStorage } from 'node:async_hooks'
 import { HandlerConstructionFailed, type IambusError, ImproperlyConfigured } from '../errors.ts'
 import type { Kind } from '../message/kind.ts'
 import type { MessageClass } from '../message/message-type.ts'
@@ -6,12 +5,12 @@ import type { Observer } from '../observe.ts'
 import { DEFAULTS, type OnDead } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Binding, routerName } from '../routing/binding.ts'
-import type { Context } from '../routing/context.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
 import { firstOf, once, type Recover } from '../routing/recover.ts'
 import type { Router } from '../routing/router.ts'
 import { nameHandlers } from '../routing/wiring.ts'
+import type { AsyncContexts } from './async-contexts.ts'
 import type { Lanes } from './lanes.ts'
 import type { Outlet } from './outlet.ts'
 import { attemptOf } from './pipeline.ts'
@@ -71,7 +70,7 @@ export interface HandlerParts {
   /** What holds for all handlers, or for those of one router, unless a binding says otherwise. */
   readonly failing: (router: Kind) => readonly Failing[]
   /** Where the context of a running handler is found, if anywhere. */
-  readonly contexts: AsyncLocalStorage<Context> | undefined
+  readonly contexts: AsyncContexts | undefined
 }
 
 /** What becomes of deliveries that fail, as far as it is said here. */
@@ -97,7 +96,7 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
         const former = engine.handlers.get(name)
         const handler =
           former?.binding === binding ? former : new Handler(name, binding, { engine, ...failingOf(binding, parts) })
-        handler.attempt = withContext(attempt, parts.contexts)
+        handler.attempt = parts.contexts?.around(attempt) ?? attempt
         handler.outlet = outlet
         engine.handlers.set(name, handler)
         ready.set(binding, handler)
@@ -116,9 +115,4 @@ function failingOf(binding: Binding, { failing }: HandlerParts): { recover: Reco
   const all = [binding, ...failing(binding.router)]
   const onDead = all.find((one) => one.onDead !== undefined)?.onDead ?? DEFAULTS.onDead
   return { recover: firstOf([...all.flatMap(({ recover }) => recover), once]), onDead }
-}
-
-function withContext(attempt: Attempt, contexts: AsyncLocalStorage<Context> | undefined): Attempt {
-  if (contexts === undefined) return attempt
-  return (message, deps) => contexts.run(deps.context, attempt, message, deps)
 }

@@ -1,3 +1,5 @@
+import type { ResultOf } from '../message/kind.ts'
+
 /**
  * What became of a delivery.
  *
@@ -8,6 +10,9 @@
  * - `stopped`: the bus stopped first; `error` says so.
  */
 export type OutcomeStatus = Outcome['status']
+
+/** What `handle(message, { waitForResponse: true })` resolves to: outcomes for an event, else the response. */
+export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : ResultOf<M>
 
 /** What became of a message at one handler, for a caller that waited: settled, never thrown. */
 export type Outcome = {

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import { ScriptedBus } from '../../test/scripted-bus.ts'
-import { fixed, LaneParked, retry } from '../index.ts'
+import { fixed, LaneParked, retry, singleton } from '../index.ts'
 
 const boom = new Error('boom')
 
@@ -230,6 +230,95 @@ test('a listener that discards a dead letter as soon as it is told of it leaves 
   await bus.tell('2', 'a')
   unsubscribe('iambus:dead', discard)
   expect(bus.runs).toEqual(['h 1', 'h 2'])
+})
+
+test('what was parked before a new start has what that start has opened', async () => {
+  const bus = new ScriptedBus()
+  let opened = 0
+  const db = singleton('db', () => (opened += 1))
+  const seen: string[] = []
+  bus.dp.events.bind(
+    'x',
+    (_event, { context, db: n }) => {
+      seen.push(`${context.id} with ${n}`)
+      if (seen.length === 1) throw boom
+    },
+    { inject: { db }, onDead: 'park' },
+  )
+  await bus.dp.start()
+  await bus.tell('1', 'a')
+  await bus.tell('2', 'a')
+  await bus.dp.stop()
+  await bus.dp.start()
+  await bus.dp.deadLetters.replay({})
+  await bus.rest()
+  expect(seen).toEqual(['1 with 1', '1 with 2', '2 with 2'])
+})
+
+describe('a dead letter that lost its lane, because a stop came over its replay,', () => {
+  /** 1 is such a letter; then 5 has died on the same key, and 6 is parked behind it. */
+  async function twoOfOneKey() {
+    const bus = new ScriptedBus()
+    const gate = Promise.withResolvers<void>()
+    const runs: string[] = []
+    bus.dp.events.bind(
+      'x',
+      (_event, { context: { id, replayed } }) => {
+        runs.push(`${id}${replayed ? ' replayed' : ''}`)
+        if (replayed) return gate.promise
+        return id === '6' ? undefined : Promise.reject(boom)
+      },
+      { name: 'h', onDead: 'park' },
+    )
+    await bus.dp.start()
+    await bus.tell('1', 'a')
+    await bus.dp.deadLetters.replay({})
+    const stopped = bus.dp.stop({ deadlineMs: 5 })
+    await bus.rest()
+    await bus.pass(5)
+    await stopped
+    gate.resolve()
+    await bus.rest()
+    await bus.dp.start()
+    await bus.tell('5', 'a')
+    await bus.tell('6', 'a')
+    const found = async () =>
+      (await bus.dp.deadLetters.list()).letters.map(({ envelope, parked, isReplaying }) => [
+        envelope.id,
+        parked,
+        isReplaying,
+      ])
+    return { bus, runs, found }
+  }
+
+  test('does not take the place of another: what is parked is behind that one', async () => {
+    const { bus, runs, found } = await twoOfOneKey()
+    expect(await found()).toEqual([
+      ['1', 0, false],
+      ['5', 1, false],
+    ])
+    const [first] = (await bus.dp.deadLetters.list()).letters
+    await bus.dp.deadLetters.replay(first?.id ?? '')
+    await bus.rest()
+    expect(await found()).toEqual([
+      ['1', 0, true],
+      ['5', 2, false],
+    ]) // It is parked itself.
+    await bus.dp.deadLetters.replay({})
+    await bus.rest()
+    expect(runs.slice(2)).toEqual(['5', '5 replayed', '1 replayed', '6'])
+    expect(await found()).toEqual([])
+  })
+
+  test('is a dead letter still, when what it was parked behind is erased', async () => {
+    const { bus, runs, found } = await twoOfOneKey()
+    const [first] = (await bus.dp.deadLetters.list()).letters
+    await bus.dp.deadLetters.replay(first?.id ?? '')
+    expect(await bus.dp.deadLetters.erase({ key: 'a' })).toBe(2)
+    await bus.rest()
+    expect(await found()).toEqual([['1', 0, false]])
+    expect(runs).toEqual(['1', '1 replayed', '5'])
+  })
 })
 
 test('what follows a replay is waited for by stop(), and counts against the capacity', async () => {

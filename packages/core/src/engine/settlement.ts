@@ -130,7 +130,7 @@ export class Settlement {
     const failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
     if (recovery.outcome === 'retry') {
       const { delayMs } = recovery
-      observer.say('retried', { envelope, handler, error, attempt: failures.next, delayMs })
+      observer.say('retried', { envelope, handler, error, attempt: failures.next, delayMs, isFree })
       return { recovery, failures }
     }
     if (recovery.outcome === 'dead') {
@@ -141,8 +141,10 @@ export class Settlement {
       return { recovery, failures }
     }
     if (rest.replays !== undefined) letters.store.remove(rest.replays)
-    if (recovery.outcome === 'done') waiter?.done(undefined, delivery)
-    else {
+    if (recovery.outcome === 'done') {
+      if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
+      waiter?.done(undefined, delivery)
+    } else {
       observer.say('dropped', { envelope, handler, error, by: 'recover' })
       waiter?.failed(error, 'skipped', delivery)
     }

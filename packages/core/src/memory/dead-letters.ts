@@ -44,6 +44,8 @@ function matches({ handler, envelope, error, diedAt }: StoredLetter, filter: Dea
     (filter.handler === undefined || filter.handler === handler) &&
     (filter.type === undefined || filter.type === envelope.type) &&
     (filter.key === undefined || filter.key === envelope.key) &&
+    (filter.messageId === undefined || filter.messageId === envelope.id) &&
+    (filter.correlationId === undefined || filter.correlationId === envelope.correlationId) &&
     (filter.error === undefined || filter.error === code) &&
     (filter.since === undefined || diedAt >= filter.since) &&
     (filter.before === undefined || diedAt < filter.before)

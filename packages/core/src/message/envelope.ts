@@ -12,8 +12,8 @@ export interface Cause {
 }
 
 /** What an {@link Envelope} is made of. */
-export interface EnvelopeFields {
-  readonly message: object | string
+export interface EnvelopeFields<M extends object | string = object | string> {
+  readonly message: M
   readonly type: string
   readonly clock: Clock
   readonly key?: string | undefined
@@ -25,8 +25,8 @@ export interface EnvelopeFields {
 }
 
 /** A message with what the bus knows about it. One envelope serves all its deliveries. */
-export class Envelope {
-  readonly message: object | string
+export class Envelope<M extends object | string = object | string> {
+  readonly message: M
   /** The name of the message's type. */
   readonly type: string
   /** Messages of one key reach one handler in the order of the calls. */
@@ -40,7 +40,7 @@ export class Envelope {
   #id: string | undefined
   #correlationId: string | undefined
 
-  constructor(fields: EnvelopeFields) {
+  constructor(fields: EnvelopeFields<M>) {
     this.message = fields.message
     this.type = fields.type
     this.key = fields.key

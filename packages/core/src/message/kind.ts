@@ -5,7 +5,7 @@ export type Kind = 'event' | 'command' | 'query'
  * Marks a class as an event: something that happened, told to any number of handlers.
  *
  * ```ts
- * class BookCreated extends Event { constructor(readonly book: Book) { super() } }
+ * class ShopOpened extends Event { readonly at = new Date() }
  * ```
  */
 export abstract class Event {

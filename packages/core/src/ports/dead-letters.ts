@@ -4,6 +4,8 @@ import type { Envelope } from '../message/envelope.ts'
 export interface FailedAttempt {
   /** Which attempt it was, from 1 on. */
   readonly attempt: number
+  /** How often it had been replayed before: 0 until the first replay. */
+  readonly replay: number
   /** Whether it burned none: the next one has the same number. */
   readonly isFree: boolean
   /** How many failed so in a row; `error` and `failedAt` are of the last. */
@@ -14,13 +16,13 @@ export interface FailedAttempt {
 }
 
 /** A delivery that failed for good, as it is kept. */
-export interface DeadLetter {
+export interface DeadLetter<M extends object | string = object | string> {
   /** Its own id: a message may be dead at several handlers. */
   readonly id: string
   /** The handler, as `events/update-search`. */
   readonly handler: string
   /** The message, with its id, key, headers, time, correlation and causation id. */
-  readonly envelope: Envelope
+  readonly envelope: Envelope<M>
   /** Every attempt that failed, the oldest first, also of replays. */
   readonly attempts: readonly FailedAttempt[]
   /** The error of the last attempt. */
@@ -44,6 +46,9 @@ export interface DeadLetterFilter {
   /** The name of the message's type. */
   readonly type?: string
   readonly key?: string
+  /** The id of the message. */
+  readonly messageId?: string
+  readonly correlationId?: string
   /** The `code` of the last error, or its `name` where it has none. */
   readonly error?: string
   /** Those that died at this time or later. */

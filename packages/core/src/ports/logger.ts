@@ -16,9 +16,22 @@ export const consoleLogger: Logger = {
   error: (fields, text) => print(fields, text),
 }
 
-function print(fields: { readonly id?: string; readonly key?: string; readonly err?: Error }, text: string): void {
-  const { id, key, err } = fields
-  const which = id === undefined ? '' : ` (id ${id}${key === undefined ? '' : `, key '${key}'`})`
+function print(fields: Printed, text: string): void {
+  const { id, key, letter, err } = fields
+  const named = [
+    id && `id ${id}`,
+    key !== undefined && `key '${key}'`,
+    typeof letter === 'string' && `letter ${letter}`,
+  ]
+  const which = id === undefined ? '' : ` (${named.filter(Boolean).join(', ')})`
   if (err === undefined) console.error(`[iambus] ${text}${which}`)
   else console.error(`[iambus] ${text}${which}`, err)
+}
+
+interface Printed {
+  readonly id?: string
+  readonly key?: string
+  /** The id of a dead letter. */
+  readonly letter?: unknown
+  readonly err?: Error
 }

@@ -23,9 +23,15 @@ export interface BindOptions<P, E extends object> {
    * worker are held until it ends. Default: as long as it takes.
    */
   readonly timeoutMs?: number | undefined
-  /** What becomes of a delivery whose attempt has failed: `retry()`, `deadLetter()`, `discard()`, your own function, or several. */
+  /**
+   * What becomes of a delivery whose attempt has failed: `retry()`, `deadLetter()`, `discard()`, your own function, or
+   * several. What they leave undecided, the router decides, then the dispatcher.
+   */
   readonly recover?: Recover | readonly Recover[] | undefined
-  /** What becomes of the later messages of a key when one has died. Default: the router's, then the dispatcher's. */
+  /**
+   * What becomes of the later messages of a key when one has died. Messages without a key never wait for each other.
+   * Default: the router's, then the dispatcher's.
+   */
   readonly onDead?: OnDead | undefined
 }
 

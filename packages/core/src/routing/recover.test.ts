@@ -136,6 +136,9 @@ test.each([
   [() => retry({ unavailable: [Error, Map] as never }), 'unavailable is the function Map.'],
   [() => discard({ if: Error } as never), "discard() has no option 'if'. It has: when."],
   [() => deadLetter({ when: {} as never }), 'when is a plain object.'],
+  [() => discard(TypeError as never), 'discard() was given the function TypeError. Pass it as { when: TypeError }.'],
+  [() => retry((() => true) as never), 'Pass it as { when: filter }.'],
+  [() => new Dispatcher({ recover: retry as never }), 'recover is the function retry itself. Call it: retry().'],
   [() => new RetryLater(-1), 'RetryLater was given -1.'],
   [
     () => new Dispatcher({ recover: 'retry' as never }),

@@ -70,7 +70,10 @@ export interface WhenOptions {
 export interface RetryOptions extends WhenOptions {
   /** How many attempts there are in all. Default 20. */
   readonly attempts?: number
-  /** How long to wait before the next one. Default `exponential()`: 20 attempts take about 47 minutes. */
+  /**
+   * How long to wait before the next one, by how many have failed. Those that burned no attempt are counted apart. Default
+   * `exponential()`: 20 attempts take about 47 minutes.
+   */
   readonly backoff?: Backoff
   /** Which errors, besides {@link Unavailable}, say that something else is away: they burn no attempt. Default: none. */
   readonly unavailable?: ErrorFilter
@@ -85,7 +88,7 @@ export interface RetryOptions extends WhenOptions {
  * @throws {InvalidOption} for an option that does not exist, or a value that it cannot have.
  */
 export function retry(options: RetryOptions = {}): Recover {
-  checkNames('retry()', options, ['attempts', 'backoff', 'when', 'unavailable', 'maxAgeMs'])
+  checkOptions('retry()', options, ['attempts', 'backoff', 'when', 'unavailable', 'maxAgeMs'])
   const { attempts = RETRY.attempts, backoff = exponential(), maxAgeMs = RETRY.maxAgeMs } = options
   checkCount('attempts', attempts)
   checkDurationMs('maxAgeMs', maxAgeMs)
@@ -136,6 +139,9 @@ export function firstOf(policies: readonly Recover[]): Recover {
 export function checkRecover(where: string, given: Recover | readonly Recover[] | undefined): readonly Recover[] {
   const policies: readonly unknown[] = given === undefined ? [] : Array.isArray(given) ? given : [given]
   for (const policy of policies) {
+    if (policy === retry || policy === deadLetter || policy === discard) {
+      throw new InvalidOption(`${where}recover is ${shown(policy)} itself. Call it: ${(policy as Function).name}().`)
+    }
     if (typeof policy === 'function') continue
     throw new InvalidOption(
       `${where}recover is ${shown(policy)}. Pass retry(), deadLetter(), discard(), or a function.`,
@@ -145,9 +151,14 @@ export function checkRecover(where: string, given: Recover | readonly Recover[] 
 }
 
 function always(name: string, options: WhenOptions, recovery: Recovery): Recover {
-  checkNames(name, options, ['when'])
+  checkOptions(name, options, ['when'])
   const isMeant = filterOf('when', options.when, true)
   return (error) => (isMeant(saidBy(error)) ? recovery : undefined)
+}
+
+function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'function') return checkNames(name, options, known)
+  throw new InvalidOption(`${name} was given ${shown(options)}. Pass it as { when: ${options.name || 'filter'} }.`)
 }
 
 /** A provider that could not be opened has its own error as the cause: that is the one which tells what to do. */

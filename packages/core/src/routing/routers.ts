@@ -1,3 +1,4 @@
+import { ImproperlyConfigured } from '../errors.ts'
 import type { EventRouter, RequestRouter, Router } from './router.ts'
 
 /** The classes of the routers of a dispatcher. */
@@ -47,6 +48,13 @@ export class Routers {
   set frozen(frozen: boolean) {
     this.#frozen = frozen
     for (const router of this.all) router.freeze(frozen)
+  }
+
+  /** @throws {ImproperlyConfigured} when nothing can be bound any more. */
+  checkOpen(verb: string): void {
+    if (!this.#frozen) return
+    const text = `dp.${verb}() was called after start(): the handler map is frozen. Call it before start().`
+    throw new ImproperlyConfigured('ALREADY_STARTED', text)
   }
 
   #made<R extends Router>(router: R): R {
