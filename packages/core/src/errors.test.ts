@@ -8,6 +8,8 @@ const cause = new Error('the cause')
 const one: IambusError[] = [
   new errors.Aborted('text', { cause }),
   new errors.AttemptEnded('events/log', 'shop.placed'),
+  new errors.CodecError('MALFORMED', 'text'),
+  new errors.ContractViolation('The message', 'shop.placed', []),
   new errors.HandlerConstructionFailed('Log', cause),
   new errors.HandlerDoesNotExist('text'),
   new errors.HandlerSignatureError('text'),
@@ -16,13 +18,16 @@ const one: IambusError[] = [
   new errors.MaxDepthExceeded('text', []),
   new errors.MiddlewareFault('text'),
   new errors.NonErrorThrown('text'),
+  new errors.NonRetryable('text'),
   new errors.NotAccepting('text'),
   new errors.ProviderFailed('repo', 'text', { cause }),
+  new errors.RetryLater(1),
   new errors.Stopped('text'),
   new errors.TimedOut('text'),
   new errors.QueueFull('text'),
   new errors.LaneDeadlock(['a waits for', 'a']),
   new errors.StopDeadlock('events/a'),
+  new errors.Unavailable('text'),
   new errors.WrongKind('text'),
   ImproperlyConfigured.of([]),
 ]
@@ -77,6 +82,21 @@ describe('ImproperlyConfigured.of', () => {
 
   test('is told from a single fault, which has its own code and no problems', () => {
     expect(new ImproperlyConfigured('NAME_TAKEN', 'text')).toMatchObject({ code: 'NAME_TAKEN', problems: [] })
+  })
+})
+
+describe('ContractViolation', () => {
+  test('lists every place and what is wrong there', () => {
+    const issues = [
+      { path: 'books[2].title', message: 'Required' },
+      { path: '', message: 'Too old' },
+    ]
+    const error = new errors.ContractViolation('The message', 'shop.placed', issues)
+    expect(error).toMatchObject({ type: 'shop.placed', issues })
+    expect(error.message).toBe(
+      "The message 'shop.placed' breaks its contract. Make it what its schema says:\n" +
+        '  books[2].title: Required\n  the whole: Too old',
+    )
   })
 })
 

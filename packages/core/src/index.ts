@@ -7,6 +7,9 @@ export type { Outcome, OutcomeStatus } from './engine/outcome.ts'
 export {
   Aborted,
   AttemptEnded,
+  CodecError,
+  type CodecErrorCode,
+  ContractViolation,
   HandlerConstructionFailed,
   HandlerDoesNotExist,
   HandlerSignatureError,
@@ -27,13 +30,23 @@ export {
   Stopped,
   TimedOut,
   Unavailable,
+  type Violation,
   WrongKind,
 } from './errors.ts'
-export { type DefinedClass, defineCommand, defineEvent, defineQuery } from './message/define.ts'
+export {
+  type DefinedClass,
+  defineCommand,
+  defineEvent,
+  defineQuery,
+  type PayloadSchema,
+  type ResultOption,
+  type SchemaClass,
+} from './message/define.ts'
 export * from './message/augmentable.ts'
 export type { Envelope } from './message/envelope.ts'
 export { Command, Event, type Kind, Query, type ResultOf } from './message/kind.ts'
 export type { MessageClass, MessageType } from './message/message-type.ts'
+export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './message/standard-schema.ts'
 export type { Notices, Observer } from './observe.ts'
 export type { Limits, WorkerLimit } from './limits.ts'
 export type { CapacityMarks, MessageOptions, PublishOptions, RequestOptions, StopOptions } from './options.ts'
