@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { Engine, type EngineParts } from './engine/engine.ts'
 import { InvalidOption, shown } from './errors.ts'
+import { checkMessageTypes, type MessageType } from './message/message-type.ts'
 import {
   type CapacityMarks,
   checkCapacity,
@@ -52,6 +53,11 @@ export interface DispatcherOptions {
   readonly whenFull?: 'wait' | 'throw'
   /** How long a handler that was given up may go on before it is reported as stalled, in ms. Default 30 000. */
   readonly stallAfterMs?: number
+  /**
+   * Messages that this dispatcher only publishes, or reaches only through a base class. `start()` checks them with those
+   * that are bound. Default: none.
+   */
+  readonly messages?: readonly MessageType[]
   /** Signals at which to stop, and then to let the process end. Default: none. */
   readonly shutdownSignals?: readonly NodeJS.Signals[]
 }
@@ -83,6 +89,7 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
     const { workers = DEFAULTS.workers } = settled[router]
     checkWorkers(`${router}.`, workers)
   }
+  settled.messages = checkMessageTypes("The dispatcher's messages", settled.messages)
   settled.capacity = checkCapacity(settled.capacity)
   if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
   if (!Array.isArray(settled.shutdownSignals)) {
@@ -106,6 +113,7 @@ const defaults: SettledOptions = {
   events: {},
   commands: {},
   queries: {},
+  messages: [],
   shutdownSignals: [],
 }
 
