@@ -33,6 +33,8 @@ export {
   type Violation,
   WrongKind,
 } from './errors.ts'
+export { Codec } from './message/codec.ts'
+export type { CodecOptions } from './message/codec-bounds.ts'
 export {
   type DefinedClass,
   defineCommand,
