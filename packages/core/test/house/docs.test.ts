@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { root, run } from './run.ts'
 
-const pages = ['README.md', 'docs/learn/guide.md']
+const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/contracts.md']
 
 interface Snippet {
   readonly title: string
@@ -34,8 +34,9 @@ describe('the snippets of the documentation, in a project that has installed the
     write('package.json', { name: 'reader', private: true, type: 'module' })
     run(project, 'npm', 'install', '--offline', inject('tarball'))
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
-    symlinkSync(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
-    symlinkSync(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'))
+    for (const name of ['@types/node', 'undici-types', 'zod', 'valibot', 'arktype']) {
+      symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
+    }
     const compilerOptions = { strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable'] }
     for (const { file, text } of snippets) {
       writeFileSync(join(project, file), text)
