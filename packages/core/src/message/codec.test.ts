@@ -207,7 +207,12 @@ describe('what would not come back is refused, with its path:', () => {
     ['a pattern', /a/, 'value', 'is an instance of RegExp'],
     ['a promise', Promise.resolve(), 'value', 'is an instance of Promise'],
     ['a boxed number', Object(1), 'value', 'is an instance of Number'],
-    ['an error of a class of its own', new (class Own extends Error {})('x'), 'value', 'is an instance of Own'],
+    [
+      'an error of a class of its own',
+      new (class Own extends Error {})('x'),
+      'value',
+      'is an instance of Own, which cannot be brought back. Keep of the error',
+    ],
     ['an object of another realm', runInNewContext('({})'), 'value', 'is a plain object, which'],
     ['memory that is shared', new Uint8Array(new SharedArrayBuffer(1)), 'value', 'is an instance of Uint8Array'],
     [
@@ -276,9 +281,10 @@ describe('what would not come back is refused, with its path:', () => {
   test('a message that the codec does not know, or only under the same name', () => {
     class Other extends defineEvent('notes.opened') {}
     expect(refusalOf(() => codec.encode(new Other()))).toMatchObject({ code: 'UNKNOWN_TYPE' })
+    expect(refusalOf(() => codec.encode(new Other())).message).toContain("the class Other of type 'notes.opened'.")
     expect(refusalOf(() => codec.encode('notes.opened'))).toMatchObject({ code: 'UNKNOWN_TYPE' })
     expect(refusalOf(() => codec.encode('other')).message).toBe(
-      "The codec does not know 'other'. Name it in new Codec([...]).",
+      "The codec does not know the string 'other'. Name it in new Codec([...]).",
     )
   })
 })
@@ -620,6 +626,21 @@ describe('data of an older version', () => {
     const wrong = '{"type":"library.added","version":1,"data":{"year":1815}}'
     expect(() => books.decode(wrong)).toThrow(ContractViolation)
     expect(() => books.decode(wrong)).toThrow(/'library.added' breaks its contract[^]*year: /)
+  })
+
+  test('is given to revive as upcast gave it, and checked by the constructor alone', () => {
+    class Added extends defineEvent('library.added', z.object({ year: z.string().transform(Number) })) {
+      static readonly version = 2
+      static upcast(data: object): object {
+        return data
+      }
+      static revive(data: { year: string | number }): Added {
+        return new Added({ year: String(data.year) })
+      }
+    }
+    const books = new Codec([Added])
+    expect(books.decode('{"type":"library.added","version":1,"data":{"year":"1815"}}')).toMatchObject({ year: 1815 })
+    expect(books.decode(books.encode(new Added({ year: '1815' })))).toMatchObject({ year: 1815 })
   })
 
   test('is checked by the static schema of a class after it was revived', () => {

@@ -51,8 +51,11 @@ export class Codec {
     const type = messageTypeOf(message)
     const known = typeof type === 'string' ? this.#byName.get(type) : this.#byPrototype.get(type.prototype)
     if (known === undefined || (typeof message === 'string' && typeof known === 'object')) {
-      const text = `The codec does not know '${typeName(type)}'. Name it in new Codec([...]).`
-      throw new CodecError('UNKNOWN_TYPE', text)
+      const what = typeof type === 'string' ? 'the string' : `the class ${type.name} of type`
+      throw new CodecError(
+        'UNKNOWN_TYPE',
+        `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]).`,
+      )
     }
     if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
     const encoder = new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)

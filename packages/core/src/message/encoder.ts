@@ -75,10 +75,7 @@ export class Encoder {
       const parts = partsOf(value)
       if (parts !== undefined) return this.#tag(name, parts)
     }
-    const remedy =
-      typeof value === 'object'
-        ? 'Name its class in new Codec([...]), if its fields are all there is to it; else keep plain data in the message.'
-        : 'Leave it out of the message.'
+    const remedy = remedyFor(value)
     throw this.#refusal('UNENCODABLE', `is ${shown(value)}, which cannot be brought back`, { remedy })
   }
 
@@ -168,4 +165,10 @@ export class Encoder {
     const cause = 'cause' in more ? { cause: more.cause } : {}
     return new CodecError(code, `${subject} ${what}. ${more.remedy}`, { path, ...cause })
   }
+}
+
+function remedyFor(value: unknown): string {
+  if (typeof value !== 'object') return 'Leave it out of the message.'
+  if (types.isNativeError(value)) return 'Keep of the error what is needed, such as its name, message and code.'
+  return 'Name its class in new Codec([...]), if its fields are all there is to it; else keep plain data in the message.'
 }
