@@ -629,18 +629,21 @@ describe('data of an older version', () => {
   })
 
   test('is given to revive as upcast gave it, and checked by the constructor alone', () => {
+    const given: unknown[] = []
     class Added extends defineEvent('library.added', z.object({ year: z.string().transform(Number) })) {
       static readonly version = 2
       static upcast(data: object): object {
         return data
       }
       static revive(data: { year: string | number }): Added {
+        given.push(data.year)
         return new Added({ year: String(data.year) })
       }
     }
     const books = new Codec([Added])
     expect(books.decode('{"type":"library.added","version":1,"data":{"year":"1815"}}')).toMatchObject({ year: 1815 })
     expect(books.decode(books.encode(new Added({ year: '1815' })))).toMatchObject({ year: 1815 })
+    expect(given).toEqual(['1815', 1815])
   })
 
   test('is checked by the static schema of a class after it was revived', () => {
