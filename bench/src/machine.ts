@@ -14,10 +14,12 @@ export function machine(): string {
   return `${model}, ${availableParallelism()} cores, ${memoryGb} GB, ${type()} ${release()}`
 }
 
-/** What ran: Node, ours, and the peers in the versions that `package.json` pins. */
-export function versions(): string {
+/** What ran: Node, ours, and the peers in the versions that `package.json` pins; or those of them that are named. */
+export function versions(names?: readonly string[]): string {
   const { devDependencies = {} } = read('package.json')
-  const packages = Object.entries(devDependencies).map(([name, version]) => `${name} ${version}`)
+  const packages = Object.entries(devDependencies)
+    .filter(([name]) => names?.includes(name) ?? true)
+    .map(([name, version]) => `${name} ${version}`)
   return [`Node ${process.versions.node}`, ...packages].join(', ')
 }
 

@@ -118,6 +118,24 @@ describe('a message of a class with a static schema is checked where it enters:'
     expect(handled).not.toHaveBeenCalled()
   })
 
+  test('one that a dead letter was edited to', async () => {
+    const dp = dispatcher()
+    const heard: string[] = []
+    dp.events.bind(Noted, (event) => {
+      if (event.text === 'bad') throw new Error('bad')
+      heard.push(event.text)
+    })
+    await dp.start()
+    const [outcome] = await dp.publish(new Noted('bad'), { waitForResponse: true })
+    expect(outcome?.status).toBe('dead')
+    const id = (await dp.deadLetters.list()).letters[0]?.id ?? ''
+    await expect(dp.deadLetters.editAndReplay(id, () => ({ message: new Noted('') }))).rejects.toThrow(
+      ContractViolation,
+    )
+    await dp.deadLetters.editAndReplay(id, () => ({ message: new Noted('good') }), { waitForResponse: true })
+    expect(heard).toEqual(['good'])
+  })
+
   test('context.publish throws at once: the handler can do something else', async () => {
     const dp = dispatcher()
     const heard = vi.fn()

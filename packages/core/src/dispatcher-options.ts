@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import type { Redact } from './engine/dead-letter-queue.ts'
 import { Engine, type EngineParts } from './engine/engine.ts'
 import { InvalidOption, shown } from './errors.ts'
 import { checkMessageTypes, type MessageType } from './message/message-type.ts'
@@ -8,17 +9,24 @@ import {
   checkCount,
   checkDurationMs,
   checkNames,
+  checkOnDead,
   checkWorkers,
   DEFAULTS,
+  type OnDead,
 } from './options.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { consoleLogger, type Logger } from './ports/logger.ts'
+import { checkRecover, type Recover } from './routing/recover.ts'
 import { EventRouter, RequestRouter } from './routing/router.ts'
 
 /** What may be said for all handlers of one router. */
 export interface RouterOptions {
   /** How many of their deliveries may run at a time. Default: no limit. */
   readonly workers?: number
+  /** What becomes of a delivery whose attempt has failed, where its binding does not say. Default: the dispatcher's. */
+  readonly recover?: Recover | readonly Recover[]
+  /** What becomes of the later messages of a key when one has died. Default: the dispatcher's. */
+  readonly onDead?: OnDead
 }
 
 /** What `new Dispatcher({ ... })` takes. */
@@ -58,6 +66,19 @@ export interface DispatcherOptions {
    * that are bound. Default: none.
    */
   readonly messages?: readonly MessageType[]
+  /**
+   * What becomes of a delivery whose attempt has failed, where neither its binding nor its router says: `retry()`,
+   * `deadLetter()`, `discard()`, your own function, or several. Default: one attempt, then it is a dead letter.
+   */
+  readonly recover?: Recover | readonly Recover[]
+  /** What becomes of the later messages of a key when one has died. Default `'continue'`. */
+  readonly onDead?: OnDead
+  /** How many dead letters, and messages parked behind them, are kept in memory. Default 10 000. */
+  readonly deadLetterCapacity?: number
+  /** Takes out of a dead letter, when it is written, what must not be kept. Default: nothing. */
+  readonly redact?: Redact | undefined
+  /** Whether `dp.context` is there in what a handler calls, and `dp.request` counts as its own. Default false: it costs. */
+  readonly asyncContext?: boolean
   /** Signals at which to stop, and then to let the process end. Default: none. */
   readonly shutdownSignals?: readonly NodeJS.Signals[]
 }
@@ -85,11 +106,19 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   checkDurationMs('stallAfterMs', settled.stallAfterMs)
   checkWorkers('', settled.workers)
   for (const router of ['events', 'commands', 'queries'] as const) {
-    checkNames(router, settled[router], ['workers'])
-    const { workers = DEFAULTS.workers } = settled[router]
+    checkNames(router, settled[router], ['workers', 'recover', 'onDead'])
+    const { workers = DEFAULTS.workers, recover, onDead = DEFAULTS.onDead } = settled[router]
     checkWorkers(`${router}.`, workers)
+    checkRecover(`${router}.`, recover)
+    checkOnDead(`${router}.`, onDead)
   }
   settled.messages = checkMessageTypes("The dispatcher's messages", settled.messages)
+  checkRecover('', settled.recover)
+  checkOnDead('', settled.onDead)
+  checkCount('deadLetterCapacity', settled.deadLetterCapacity)
+  if (settled.redact !== undefined && typeof settled.redact !== 'function')
+    throw wrong('redact', settled.redact, 'a function')
+  if (typeof settled.asyncContext !== 'boolean') throw wrong('asyncContext', settled.asyncContext, 'true or false')
   settled.capacity = checkCapacity(settled.capacity)
   if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
   if (!Array.isArray(settled.shutdownSignals)) {
@@ -114,6 +143,9 @@ const defaults: SettledOptions = {
   commands: {},
   queries: {},
   messages: [],
+  recover: [],
+  redact: undefined,
+  asyncContext: false,
   shutdownSignals: [],
 }
 

@@ -1,10 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Admission } from './delivery/admission.ts'
+import type { DeadLetters } from './delivery/dead-letters.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
-import { type Close, Lifecycle } from './engine/lifecycle.ts'
+import { Delivery } from './engine/delivery.ts'
+import { type Close, Lifecycle, stopDeadlock } from './engine/lifecycle.ts'
 import type { Outcome } from './engine/outcome.ts'
 import { stopOnSignals } from './engine/shutdown.ts'
-import { ImproperlyConfigured, StopDeadlock, shown } from './errors.ts'
+import { ImproperlyConfigured } from './errors.ts'
 import type { Limits } from './limits.ts'
 import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
@@ -23,9 +26,11 @@ import {
   type StopOptions,
   type Waiting,
 } from './options.ts'
-import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
+import type { Context } from './routing/context.ts'
+import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './routing/middleware.ts'
 import { Mounted } from './routing/module.ts'
 import type { EventRouter, RequestRouter, Router } from './routing/router.ts'
+import { Routers } from './routing/routers.ts'
 
 /** What `handle(message, { waitForResponse: true })` resolves to: outcomes for an event, else the response. */
 export type Handled<M> = M extends { readonly '~kind': 'event' } ? Outcome[] : ResultOf<M>
@@ -45,46 +50,56 @@ export class Dispatcher {
   readonly #options: SettledOptions
   readonly #observer: Observer
   readonly #seenIds: SeenIds
-  readonly #middleware: Middleware[] = []
-  readonly #outgoing: OutgoingMiddleware[] = []
+  readonly #middleware = new MiddlewareInUse()
   readonly #mounted = new Mounted()
   readonly #lifecycle = new Lifecycle(() => this.#start())
-  #events: EventRouter | undefined
-  #commands: RequestRouter<'command'> | undefined
-  #queries: RequestRouter<'query'> | undefined
+  readonly #routers: Routers
+  /** Where the context of a running handler is found, with `asyncContext`. */
+  readonly #contexts: AsyncLocalStorage<Context> | undefined
   #machine: Machine | undefined
-  #frozen = false
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
 
   /** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
   constructor(options: DispatcherOptions = {}) {
     this.#options = settledOptions(options)
+    this.#routers = new Routers(this.#options)
+    this.#contexts = this.#options.asyncContext ? new AsyncLocalStorage() : undefined
     this.#observer = new Observer(this.#options.logger)
     this.#seenIds = new SeenIds(this.#options.dedupeMs)
   }
 
   /** Where events are bound: any number of handlers each. Made on first use. */
   get events(): EventRouter {
-    this.#events ??= this.#made(new this.#options.eventsRouter())
-    return this.#events
+    return this.#routers.events
   }
 
   /** Where commands are bound: one handler each. Made on first use. */
   get commands(): RequestRouter<'command'> {
-    this.#commands ??= this.#made(new this.#options.commandsRouter('command'))
-    return this.#commands
+    return this.#routers.commands
   }
 
   /** Where queries are bound: one handler each. Made on first use. */
   get queries(): RequestRouter<'query'> {
-    this.#queries ??= this.#made(new this.#options.queriesRouter('query'))
-    return this.#queries
+    return this.#routers.queries
   }
 
   /** How many deliveries may run and wait, to be read and changed while it runs. */
   get limits(): Limits {
     return this.#running().limits
+  }
+
+  /** The deliveries that failed for good: to be looked through, replayed, edited, discarded. */
+  get deadLetters(): DeadLetters {
+    return this.#running().deadLetters
+  }
+
+  /**
+   * The context of the handler that this code runs for, however deep below it; `undefined` outside of handlers, and
+   * without the option `asyncContext`.
+   */
+  get context(): Context | undefined {
+    return this.#contexts?.getStore()
   }
 
   /** Whether messages are taken. */
@@ -100,12 +115,7 @@ export class Dispatcher {
    */
   use(middleware: Middleware | OutgoingMiddleware): void {
     this.#checkOpen('use')
-    if (typeof middleware === 'function') this.#middleware.push(middleware)
-    else if (typeof middleware?.outgoing === 'function') this.#outgoing.push(middleware)
-    else {
-      const text = `${shown(middleware)} is no middleware. Pass a function, or an object with a function 'outgoing'.`
-      throw new ImproperlyConfigured('INVALID_MIDDLEWARE', text)
-    }
+    this.#middleware.add(middleware)
   }
 
   /**
@@ -115,7 +125,7 @@ export class Dispatcher {
    */
   mount(part: object): void {
     this.#checkOpen('mount')
-    this.#mounted.mount(part, { scope: this, routers: this.#routers() })
+    this.#mounted.mount(part, { scope: this, routers: this.#routers.all })
   }
 
   /**
@@ -141,11 +151,11 @@ export class Dispatcher {
     try {
       checkNames('stop()', options, ['deadlineMs'])
       const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS, { infinite: true })
-      const within = this.#machine?.engine.starting
+      const within = this.#machine?.engine.starting ?? this.#current()
       if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
       this.#admission = undefined
       const stopped = this.#lifecycle.stop(deadlineMs)
-      return within === undefined ? stopped : refusedTo(within.handler)
+      return within === undefined ? stopped : stopDeadlock(within.handler)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -200,6 +210,8 @@ export class Dispatcher {
     options: RequestOptions = noOptions,
   ): Promise<ResultOf<M>> {
     try {
+      const by = this.#current()
+      if (by !== undefined) return by.request(message, options)
       // The handler was bound to this very class, with this result.
       return this.#enter(options).request(message, options) as Promise<ResultOf<M>>
     } catch (error) {
@@ -227,6 +239,12 @@ export class Dispatcher {
     }
   }
 
+  /** With `asyncContext`: the context of the running handler that calls. One that has ended calls from outside. */
+  #current(): Context | undefined {
+    const context = this.#contexts?.getStore()
+    return context instanceof Delivery && context.isActive ? context : undefined
+  }
+
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
   #enter(options: object): Admission {
     if (options !== noOptions) checkObject('a message', options)
@@ -235,24 +253,28 @@ export class Dispatcher {
   }
 
   async #start(): Promise<Close | undefined> {
-    const routers = this.#routers()
-    this.#freeze(true)
+    const routers = this.#routers.all
+    this.#routers.frozen = true
     try {
       checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.#observer })
       if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
-      this.#freeze(false)
+      this.#routers.frozen = false
       throw error
     }
     this.#observer.say('nothingBound', {})
-    this.#freeze(false)
+    this.#routers.frozen = false
     return undefined
   }
 
   async #open(routers: readonly Router[]): Promise<Close> {
-    const [observer, seenIds, middleware, outgoing] = [this.#observer, this.#seenIds, this.#middleware, this.#outgoing]
-    const parts = { observer, seenIds, middleware, outgoing, maxDepth: this.#options.maxDepth }
-    const { admission, close } = await openBus(routers, this.#running(), parts)
+    const { admission, close } = await openBus(routers, this.#running(), {
+      observer: this.#observer,
+      seenIds: this.#seenIds,
+      middleware: this.#middleware,
+      options: this.#options,
+      contexts: this.#contexts,
+    })
     this.#admission = admission
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.stop())
     return (deadlineMs) => {
@@ -263,36 +285,15 @@ export class Dispatcher {
 
   /** What messages run on: made when first needed, and kept from then on. */
   #running(): Machine {
-    this.#machine ??= machineOf(this.#options, { observer: this.#observer, routers: () => this.#routers() })
+    this.#machine ??= machineOf(this.#options, { observer: this.#observer, routers: () => this.#routers.all })
     return this.#machine
   }
 
-  #routers(): Router[] {
-    return [this.#events, this.#commands, this.#queries].filter((router) => router !== undefined)
-  }
-
-  #made<R extends Router>(router: R): R {
-    router.freeze(this.#frozen)
-    return router
-  }
-
-  #freeze(frozen: boolean): void {
-    this.#frozen = frozen
-    for (const router of this.#routers()) router.freeze(frozen)
-  }
-
   #checkOpen(verb: string): void {
-    if (!this.#frozen) return
+    if (!this.#routers.frozen) return
     const text = `dp.${verb}() was called after start(): the handler map is frozen. Call it before start().`
     throw new ImproperlyConfigured('ALREADY_STARTED', text)
   }
-}
-
-/** A handler that awaits this stop would wait for itself: it is told so, if it does. The stop goes on. */
-function refusedTo(handler: string): Promise<void> {
-  const refusal = Promise.reject<void>(new StopDeadlock(handler))
-  refusal.catch(() => {})
-  return refusal
 }
 
 /** The default dispatcher, for programs that need one. */

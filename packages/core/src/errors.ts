@@ -82,23 +82,12 @@ export class ContractViolation extends IambusError {
   }
 }
 
-/** Why a {@link Codec} refused, as its error's `code`. */
-export type CodecErrorCode =
-  | 'UNKNOWN_TYPE'
-  | 'UNKNOWN_VERSION'
-  | 'MALFORMED'
-  | 'TOO_DEEP'
-  | 'TOO_LARGE'
-  | 'UNENCODABLE'
-  | 'NOT_REVIVED'
-
-/** A codec could not write a message as text, or bring one back. */
+/** A codec could not write a message as text, or bring one back: `code` says why (`'UNKNOWN_TYPE'`, `'MALFORMED'`, ...). */
 export class CodecError extends IambusError {
-  declare readonly code: CodecErrorCode
   /** The value that it was about, such as `books[2].title`; empty for the whole. */
   readonly path: string
 
-  constructor(code: CodecErrorCode, message: string, options?: ErrorOptions & { readonly path?: string }) {
+  constructor(code: string, message: string, options?: ErrorOptions & { readonly path?: string }) {
     super(code, message, options)
     this.path = options?.path ?? ''
   }
@@ -143,6 +132,21 @@ export class TimedOut extends IambusError {
 export class QueueFull extends IambusError {
   constructor(message: string) {
     super('QUEUE_FULL', message)
+  }
+}
+
+/** A request came to a key that is parked: a delivery of that key has died, and whatever comes later waits for its replay. */
+export class LaneParked extends IambusError {
+  constructor(handler: string, key: string | undefined) {
+    const remedy = 'Replay or discard the dead letter of this key first: see dp.deadLetters.list({ handler, key }).'
+    super('LANE_PARKED', `${handler} is parked for the key '${key}': an earlier message of it is dead. ${remedy}`)
+  }
+}
+
+/** There is no dead letter with this id, or it cannot be used so just now. */
+export class DeadLetterUnavailable extends IambusError {
+  constructor(message: string) {
+    super('DEAD_LETTER_UNAVAILABLE', message)
   }
 }
 
@@ -241,8 +245,8 @@ export class HandlerConstructionFailed extends IambusError {
 
 /** A middleware broke its contract, for example by calling `next()` twice. */
 export class MiddlewareFault extends IambusError {
-  constructor(message: string) {
-    super('MIDDLEWARE_FAULT', message)
+  constructor(message: string, options?: ErrorOptions) {
+    super('MIDDLEWARE_FAULT', message, options)
   }
 }
 

@@ -1,5 +1,7 @@
 export { Dispatcher, dispatcher, type Handled } from './dispatcher.ts'
 export type { DispatcherOptions, RouterOptions } from './dispatcher-options.ts'
+export { DeadLetters, type DeadLetterQuery, type Edit } from './delivery/dead-letters.ts'
+export type { DeadLetterOptions, Redact, Redactable } from './engine/dead-letter-queue.ts'
 export type { Delivery, Waiter } from './engine/delivery.ts'
 export { Engine, type EngineParts } from './engine/engine.ts'
 export type { Handler } from './engine/handler.ts'
@@ -8,8 +10,8 @@ export {
   Aborted,
   AttemptEnded,
   CodecError,
-  type CodecErrorCode,
   ContractViolation,
+  DeadLetterUnavailable,
   HandlerConstructionFailed,
   HandlerDoesNotExist,
   HandlerSignatureError,
@@ -18,6 +20,7 @@ export {
   InvalidMessage,
   InvalidOption,
   LaneDeadlock,
+  LaneParked,
   MaxDepthExceeded,
   MiddlewareFault,
   NonErrorThrown,
@@ -49,11 +52,25 @@ export type { Envelope } from './message/envelope.ts'
 export { Command, Event, type Kind, Query, type ResultOf } from './message/kind.ts'
 export type { MessageClass, MessageType } from './message/message-type.ts'
 export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './message/standard-schema.ts'
-export type { Notices, Observer } from './observe.ts'
+export { dedupe, type DedupeOptions } from './middleware/dedupe.ts'
+export { guarded, type Policy } from './middleware/guarded.ts'
+export { logging, loggingOutgoing, type LoggingOptions } from './middleware/logging.ts'
+export { rateLimited, type RateLimitedOptions, type RateLimiter } from './middleware/rate-limited.ts'
+export { timing, timingOutgoing, type OutgoingTiming, type Timing, type TimingOptions } from './middleware/timing.ts'
+export type { DeliveryNotice, Notices, Observer } from './observe.ts'
 export type { Limits, WorkerLimit } from './limits.ts'
-export type { CapacityMarks, MessageOptions, PublishOptions, RequestOptions, StopOptions } from './options.ts'
+export type { CapacityMarks, MessageOptions, OnDead, PublishOptions, RequestOptions, StopOptions } from './options.ts'
 export type { Clock, Timer } from './ports/clock.ts'
-export type { Logger } from './ports/logger.ts'
+export type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterPage,
+  DeadLetterStore,
+  FailedAttempt,
+  StoredLetter,
+} from './ports/dead-letters.ts'
+export type { Logger, LogLevel } from './ports/logger.ts'
+export { type Backoff, exponential, type ExponentialOptions, fixed, immediate } from './routing/backoff.ts'
 export type { Binding, BindOptions } from './routing/binding.ts'
 export type { Context } from './routing/context.ts'
 export {
@@ -67,5 +84,16 @@ export {
 export type { Middleware, MiddlewareDeps, Outgoing, OutgoingMiddleware } from './routing/middleware.ts'
 export { type Module, type ModuleScope, module } from './routing/module.ts'
 export { factory, type Provider, singleton } from './routing/providers.ts'
+export {
+  deadLetter,
+  discard,
+  type ErrorFilter,
+  type FailedDelivery,
+  type Recover,
+  type Recovery,
+  retry,
+  type RetryOptions,
+  type WhenOptions,
+} from './routing/recover.ts'
 export type { Registrar } from './routing/register.ts'
 export { EventRouter, RequestRouter, Router } from './routing/router.ts'

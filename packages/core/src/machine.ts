@@ -1,19 +1,25 @@
+import type { AsyncLocalStorage } from 'node:async_hooks'
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
+import { DeadLetters } from './delivery/dead-letters.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
 import type { Engine } from './engine/engine.ts'
-import { type Handler, readyHandlers } from './engine/handler.ts'
+import { type Failing, type Handler, readyHandlers } from './engine/handler.ts'
 import type { Close } from './engine/lifecycle.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
 import type { MessageType } from './message/message-type.ts'
+import { MemoryDeadLetters } from './memory/dead-letters.ts'
+import type { Kind } from './message/kind.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
-import type { Binding } from './routing/binding.ts'
+import { type Binding, routerName } from './routing/binding.ts'
+import type { Context } from './routing/context.ts'
+import { checkRecover } from './routing/recover.ts'
 import { HandlerMap } from './routing/handler-map.ts'
-import { aroundOutgoing, type Middleware, type OutgoingMiddleware } from './routing/middleware.ts'
+import { aroundOutgoing, type MiddlewareInUse } from './routing/middleware.ts'
 import type { Mounted } from './routing/module.ts'
 import { responseCycles } from './routing/response-cycles.ts'
 import type { Router } from './routing/router.ts'
@@ -24,21 +30,23 @@ export interface Machine {
   readonly engine: Engine
   readonly capacity: Capacity
   readonly limits: Limits
+  readonly deadLetters: DeadLetters
 }
 
 export function machineOf(
   options: SettledOptions,
   parts: { readonly observer: Observer; readonly routers: () => readonly Router[] },
 ): Machine {
-  const { engine: EngineClass, clock, stallAfterMs, whenFull, workers } = options
-  const engine = new EngineClass({ observer: parts.observer, clock, stallAfterMs })
+  const { engine: EngineClass, clock, stallAfterMs, whenFull, workers, redact, deadLetterCapacity } = options
+  const deadLetters = { store: new MemoryDeadLetters(), redact, capacity: deadLetterCapacity }
+  const engine = new EngineClass({ observer: parts.observer, clock, stallAfterMs, deadLetters })
   const capacity = new Capacity(engine.census, options.capacity, whenFull)
   const limits = new Limits({ engine, capacity, routers: parts.routers })
   limits.workers = workers
   for (const router of ['events', 'commands', 'queries'] as const) {
     limits[router].workers = options[router].workers ?? DEFAULTS.workers
   }
-  return { engine, capacity, limits }
+  return { engine, capacity, limits, deadLetters: new DeadLetters(engine, parts.observer) }
 }
 
 /** What is checked besides the routers. */
@@ -62,9 +70,9 @@ export function checkWiring(routers: readonly Router[], { mounted, messages, obs
 export interface StartParts {
   readonly observer: Observer
   readonly seenIds: SeenIds
-  readonly maxDepth: number
-  readonly middleware: readonly Middleware[]
-  readonly outgoing: readonly OutgoingMiddleware[]
+  readonly middleware: MiddlewareInUse
+  readonly options: SettledOptions
+  readonly contexts: AsyncLocalStorage<Context> | undefined
 }
 
 /**
@@ -76,25 +84,44 @@ export async function openBus(
   { engine, capacity }: Machine,
   parts: StartParts,
 ): Promise<{ readonly admission: Admission; readonly close: Close }> {
-  const { observer } = parts
+  const { observer, options } = parts
   const bindings = routers.flatMap((router) => router.bindings)
   const singletons = await openSingletons(bindings, observer)
   try {
-    const handlers = new Map<Binding, Handler>()
+    let handlers: ReadonlyMap<Binding, Handler> = new Map()
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
-    const admission = new Admission({ ...parts, map, engine, capacity, outgoing: aroundOutgoing(parts.outgoing) })
-    readyHandlers(handlers, routers, { ...parts, singletons, engine, outlet: admission })
+    const outgoing = aroundOutgoing(parts.middleware.publications)
+    const admission = new Admission({ ...parts, map, engine, capacity, maxDepth: options.maxDepth, outgoing })
+    const failing = (router: Kind): Failing[] => failingOf(options, router)
+    handlers = readyHandlers(routers, {
+      ...parts,
+      middleware: parts.middleware.attempts,
+      singletons,
+      engine,
+      outlet: admission,
+      failing,
+    })
     engine.stopping = false
-    const ignoreExit = reportAtExit(engine, observer)
+    engine.stopped = false
+    const ignoreExit = reportAtExit(engine)
     const close: Close = async (deadlineMs) => {
       capacity.close()
-      await drain(engine, deadlineMs, observer)
+      await drain(engine, deadlineMs)
       ignoreExit()
       await singletons.close()
     }
+    engine.held.resume()
     return { admission, close }
   } catch (error) {
     await singletons.close()
     throw error
   }
+}
+
+/** What holds for the failing deliveries of a router: its own word first, then the dispatcher's. */
+function failingOf(options: SettledOptions, router: Kind): Failing[] {
+  return [options[routerName[router]], options].map(({ recover, onDead }) => ({
+    recover: checkRecover('', recover),
+    onDead,
+  }))
 }

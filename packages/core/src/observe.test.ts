@@ -17,7 +17,10 @@ describe('a failure nobody waits for', () => {
     await dp.send('x', { id: 'i', key: 'k' })
     await dp.stop()
     expect(logger.error.mock.calls).toEqual([
-      [{ type: 'x', id: 'i', key: 'k', handler: 'commands/breaks', err: boom }, "commands/breaks failed on 'x': boom"],
+      [
+        { type: 'x', id: 'i', key: 'k', handler: 'commands/breaks', letter: expect.any(String), err: boom },
+        "commands/breaks failed on 'x': boom",
+      ],
     ])
   })
 

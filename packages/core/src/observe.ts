@@ -1,6 +1,7 @@
-import { channel } from 'node:diagnostics_channel'
+import { type Channel, channel } from 'node:diagnostics_channel'
 import { asError } from './errors.ts'
 import type { Envelope } from './message/envelope.ts'
+import type { StoredLetter } from './ports/dead-letters.ts'
 import type { Logger, LogLevel } from './ports/logger.ts'
 
 /** One envelope at one handler, as notices name it. */
@@ -12,21 +13,48 @@ export interface DeliveryNotice {
 
 /**
  * Everything the bus has to say, by name. Each is published on the `node:diagnostics_channel` named `iambus:<name>`, and
- * written to the dispatcher's `logger` at the level that the table below gives it.
+ * written to the dispatcher's `logger` at the level that the table below gives it; what happens to every message is only
+ * published.
  */
 export interface Notices {
+  /** A message was accepted, for so many handlers. */
+  readonly accepted: { readonly envelope: Envelope; readonly handlers: number }
+  /** An attempt starts. */
+  readonly started: DeliveryNotice & { readonly attempt: number }
+  /** A delivery is done. */
+  readonly succeeded: DeliveryNotice & { readonly attempt: number }
+  /** An attempt has failed. `outcome` says what comes of it; `'rejected'` is a request: its caller has the error. */
+  readonly failed: DeliveryNotice & {
+    readonly error: Error
+    readonly attempt: number
+    readonly outcome: 'rejected' | 'retry' | 'dead' | 'skipped' | 'done'
+  }
+  /** It will be tried again after so many milliseconds, as attempt number `attempt`. */
+  readonly retried: DeliveryNotice & { readonly error: Error; readonly attempt: number; readonly delayMs: number }
+  /** A delivery has failed for good. It is kept as a dead letter with the id `letter`. */
+  readonly dead: DeliveryNotice & { readonly error: Error; readonly letter: string }
+  /** A delivery waits behind a dead one of its key. */
+  readonly parked: DeliveryNotice
+  /** A dead letter goes back into its lane. */
+  readonly replayed: DeliveryNotice & { readonly letter: string }
+  /** A delivery was left by an explicit rule: `discard()` of its error, or of its dead letter. */
+  readonly dropped: DeliveryNotice & { readonly error: Error; readonly by: 'recover' | 'deadLetters' }
+  /** Dead letters, and messages parked behind them, were erased. */
+  readonly erased: { readonly letters: number; readonly parked: number }
+  /** There were too many dead letters: the oldest left, with all that was parked behind it. This is the last of them. */
+  readonly evicted: DeliveryNotice & { readonly letter: StoredLetter; readonly parked: readonly Envelope[] }
+  /** A `recover` function threw, or decided nothing that can be done: the delivery is dead. */
+  readonly recoverFailed: DeliveryNotice & { readonly error: Error }
+  /** `redact` threw: the dead letter is kept as it is, with all that should have been taken out. */
+  readonly redactFailed: DeliveryNotice & { readonly error: Error }
   /** An event was published that no handler is bound to. `first` of its type since `start()`. */
   readonly unhandled: { readonly envelope: Envelope; readonly first: boolean }
   /** A publication with an id that was seen before, within `dedupeMs`: it runs nothing. */
   readonly duplicate: { readonly id: string; readonly type: string }
-  /** A delivery nobody waits for has failed for good. */
-  readonly dead: DeliveryNotice & { readonly error: Error }
-  /** A request has failed; its caller has the error. */
-  readonly failed: DeliveryNotice & { readonly error: Error }
   /** A handler ended after its caller, or `stop()`, had given up on it. What it would have caused is dropped. */
   readonly late: DeliveryNotice & { readonly error: Error | undefined }
-  /** `stop()` reached its deadline, or the process ended, with this delivery waiting or running. */
-  readonly undelivered: DeliveryNotice & { readonly state: 'waiting' | 'running'; readonly reason: string }
+  /** The bus stopped, or the process ended, with this delivery unfinished. */
+  readonly stopped: DeliveryNotice & { readonly state: UnfinishedState; readonly reason: string }
   /** A handler goes on long after it was given up: it still holds its lane and its worker. */
   readonly stalled: DeliveryNotice & { readonly afterMs: number }
   /** A provider could not be closed. */
@@ -39,14 +67,88 @@ export interface Notices {
   readonly responseCycle: { readonly cycle: readonly string[] }
 }
 
+/** What a delivery was doing that did not end. */
+export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked'
+
+/** `critical`: written as an error with the field `critical: true`. `none`: only published. */
+type Level = LogLevel | 'critical' | 'none'
+
 type Table = {
   readonly [N in keyof Notices]: {
-    readonly level: LogLevel | ((notice: Notices[N]) => LogLevel)
+    readonly level: Level | ((notice: Notices[N]) => Level)
     readonly text: (notice: Notices[N]) => string
   }
 }
 
+const whatComes = {
+  rejected: 'for its caller',
+  retry: 'to be tried again',
+  dead: 'for good',
+  skipped: 'and is left',
+  done: 'and counts as done',
+} as const
+
 const table: Table = {
+  accepted: {
+    level: 'none',
+    text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers} handlers.`,
+  },
+  started: {
+    level: 'none',
+    text: ({ envelope, handler, attempt }) => `${handler} starts attempt ${attempt} of '${envelope.type}'.`,
+  },
+  succeeded: {
+    level: 'none',
+    text: ({ envelope, handler }) => `${handler} is done with '${envelope.type}'.`,
+  },
+  failed: {
+    level: 'debug',
+    text: ({ envelope, handler, error, attempt, outcome }) =>
+      `${handler} failed on '${envelope.type}' (attempt ${attempt}) ${whatComes[outcome]}: ${error.message}`,
+  },
+  retried: {
+    level: 'warn',
+    text: ({ envelope, handler, error, attempt, delayMs }) =>
+      `${handler} failed on '${envelope.type}'; attempt ${attempt} comes in ${delayMs} ms: ${error.message}`,
+  },
+  dead: {
+    level: 'error',
+    text: ({ envelope, handler, error }) => `${handler} failed on '${envelope.type}': ${error.message}`,
+  },
+  parked: {
+    level: 'warn',
+    text: ({ envelope, handler }) =>
+      `'${envelope.type}' waits for ${handler} behind a dead delivery of its key, until that is replayed or discarded.`,
+  },
+  replayed: {
+    level: 'info',
+    text: ({ envelope, handler }) => `The dead letter of '${envelope.type}' goes back to ${handler}.`,
+  },
+  dropped: {
+    level: 'info',
+    text: ({ envelope, handler, error, by }) =>
+      `'${envelope.type}' was left at ${handler} (${by === 'recover' ? 'discard()' : 'by dp.deadLetters'}): ${error.message}`,
+  },
+  erased: {
+    level: 'info',
+    text: ({ letters, parked }) => `${letters} dead letters were erased, and ${parked} messages parked behind them.`,
+  },
+  evicted: {
+    level: 'critical',
+    text: ({ envelope, handler, parked }) =>
+      `There are too many dead letters: the oldest, '${envelope.type}' at ${handler}, is lost` +
+      `${parked.length === 0 ? '' : `, and ${parked.length} messages parked behind it`}. Replay or discard some.`,
+  },
+  recoverFailed: {
+    level: 'critical',
+    text: ({ envelope, handler, error }) =>
+      `The recover function of ${handler} failed for '${envelope.type}', which is dead now: ${error.message}`,
+  },
+  redactFailed: {
+    level: 'critical',
+    text: ({ envelope, handler, error }) =>
+      `redact() failed for '${envelope.type}' at ${handler}: the dead letter is kept unredacted: ${error.message}`,
+  },
   unhandled: {
     level: (notice) => (notice.first ? 'warn' : 'debug'),
     text: ({ envelope }) => `Event '${envelope.type}' was published, and no handler is bound to it.`,
@@ -55,20 +157,12 @@ const table: Table = {
     level: 'info',
     text: ({ id, type }) => `'${type}' with id '${id}' was accepted before: it is not run again.`,
   },
-  dead: {
-    level: 'error',
-    text: ({ envelope, handler, error }) => `${handler} failed on '${envelope.type}': ${error.message}`,
-  },
-  failed: {
-    level: 'debug',
-    text: ({ envelope, handler, error }) => `${handler} failed on '${envelope.type}' for its caller: ${error.message}`,
-  },
   late: {
     level: 'warn',
     text: ({ envelope, handler, error }) =>
       `${handler} ${error === undefined ? 'ended' : 'failed'} on '${envelope.type}' after it had been given up.`,
   },
-  undelivered: {
+  stopped: {
     level: 'error',
     text: ({ envelope, handler, state, reason }) => `${reason}: '${envelope.type}' was still ${state} for ${handler}.`,
   },
@@ -97,6 +191,11 @@ const table: Table = {
   },
 }
 
+/** A channel for each. To ask `hasSubscribers` first saves making a notice that nobody hears. */
+export const channels = Object.fromEntries(Object.keys(table).map((name) => [name, channel(`iambus:${name}`)])) as {
+  readonly [N in keyof Notices]: Channel
+}
+
 /** Says the notices of one dispatcher. The only place that logs or emits. */
 export class Observer {
   readonly #logger: Logger
@@ -106,10 +205,14 @@ export class Observer {
   }
 
   say<N extends keyof Notices>(name: N, notice: Notices[N]): void {
-    channel(`iambus:${name}`).publish(notice)
-    const { level, text } = table[name]
+    channels[name].publish(notice)
+    const { level: given, text } = table[name]
+    const level = typeof given === 'function' ? given(notice) : given
+    if (level === 'none') return
     try {
-      this.#logger[typeof level === 'function' ? level(notice) : level](fieldsOf(notice), text(notice))
+      const isCritical = level === 'critical'
+      const fields = isCritical ? { ...fieldsOf(notice), critical: true } : fieldsOf(notice)
+      this.#logger[isCritical ? 'error' : level](fields, text(notice))
     } catch (error) {
       // A logger that fails must not fail a delivery; and what it was told must not vanish.
       process.emitWarning(`The logger of iambus threw (${asError(error).message}) when told: ${text(notice)}`)

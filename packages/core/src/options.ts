@@ -15,6 +15,10 @@ export const DEFAULTS: Defaults = {
   whenFull: 'wait',
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
   stallAfterMs: 30_000,
+  /** What becomes of the later messages of a key when one of them has died. */
+  onDead: 'continue',
+  /** How many dead letters, and messages parked behind them, are kept in memory. */
+  deadLetterCapacity: 10_000,
 }
 
 interface Defaults {
@@ -24,13 +28,33 @@ interface Defaults {
   readonly capacity: CapacityMarks
   readonly whenFull: 'wait' | 'throw'
   readonly stallAfterMs: number
+  readonly onDead: OnDead
+  readonly deadLetterCapacity: number
 }
+
+/** What becomes of the later messages of a key when one has died: they go on, or are parked behind it until it is replayed. */
+export type OnDead = 'continue' | 'park'
+
+/** The defaults of `retry()` and `exponential()`: 20 attempts, with the jitter in 47 minutes on average. */
+export const RETRY = {
+  /** How many attempts there are in all. */
+  attempts: 20,
+  /** The first delay, and the longest before jitter, in milliseconds. */
+  initialMs: 100,
+  maxMs: 300_000,
+  /** What each delay is multiplied with for the next one. */
+  factor: 2,
+  /** By which part of it a delay may be longer, at random. */
+  jitter: 0.25,
+  /** For how long errors that say `unavailable` burn no attempt, in milliseconds: 24 hours. */
+  maxAgeMs: 86_400_000,
+} as const
 
 /** How long `stop()` waits for what was accepted, in milliseconds. */
 export const DEADLINE_MS = 10_000
 
 /** The longest delay that a timer of Node.js can have, in milliseconds (2^31 - 1, about 24.8 days). */
-const MAX_TIMER_MS = 2_147_483_647
+export const MAX_TIMER_MS = 2_147_483_647
 
 /** How a message leaves: the options of `publish`, `send` and `request` alike. */
 export interface MessageOptions {
@@ -120,6 +144,12 @@ export function checkCount(name: string, value: unknown, bounds?: { readonly inf
 /** @throws {InvalidOption} for a number of workers that cannot be. */
 export function checkWorkers(where: string, value: unknown): number {
   return checkCount(`${where}workers`, value, { infinite: true })
+}
+
+/** @throws {InvalidOption} for what is neither `'continue'` nor `'park'`. */
+export function checkOnDead(where: string, value: unknown): void {
+  if (value === 'continue' || value === 'park') return
+  throw new InvalidOption(`${where}onDead is ${shown(value)}. Pass 'continue' or 'park'.`)
 }
 
 /** @throws {InvalidOption} for marks that are no counts, or a low one above the high one. */

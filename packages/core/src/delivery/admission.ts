@@ -7,7 +7,7 @@ import type { Dispatch, Outlet } from '../engine/outlet.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
-import type { Observer } from '../observe.ts'
+import { channels, type Observer } from '../observe.ts'
 import {
   checkMessageOptions,
   type MessageOptions,
@@ -169,6 +169,7 @@ export class Admission implements Outlet {
   }
 
   #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
+    if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, 1)
     if (options.signal === undefined && options.timeoutMs === undefined) {
       return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
     }
@@ -220,6 +221,7 @@ export class Admission implements Outlet {
     const answer = capacity.enter(
       () => {
         giveUp = (error) => engine.abandon(delivery, error)
+        if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, 1)
         return engine.requestLater(delivery)
       },
       (leave) => {
@@ -250,18 +252,20 @@ export class Admission implements Outlet {
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
-      if (typeof of !== 'object' || of.cause === undefined || !this.#isTooDeep(delivery)) engine.submit(delivery)
+      if (index === 0 && channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers.length)
+      if (typeof of === 'object' && of.cause !== undefined) this.#checkDepth(delivery)
+      engine.submit(delivery)
     }
   }
 
-  /** Whether it ended as dead because its chain of causes is too long. */
-  #isTooDeep(delivery: Delivery): boolean {
+  /** One whose chain of causes is too long fails when its turn comes. */
+  #checkDepth(delivery: Delivery): void {
     const error = maxDepthExceeded(delivery, this.#parts.maxDepth)
-    if (error === undefined) return false
-    const { envelope, handler } = delivery
-    this.#parts.observer.say('dead', { envelope, handler, error })
-    delivery.waiter?.failed(error, 'dead', delivery)
-    return true
+    if (error !== undefined) delivery.more().fault = error
+  }
+
+  #sayAccepted(envelope: Envelope, handlers: number): void {
+    this.#parts.observer.say('accepted', { envelope, handlers })
   }
 
   #isDuplicate(of: Envelope | string | undefined): boolean {

@@ -29,7 +29,7 @@ export class Join implements Waiter {
     this.#settle(target, { handler: target.name, status: 'done', value })
   }
 
-  failed(error: Error, status: 'dead' | 'stopped', { target }: Delivery): void {
+  failed(error: Error, status: 'dead' | 'skipped' | 'parked' | 'stopped', { target }: Delivery): void {
     this.#settle(target, { handler: target.name, status, error })
   }
 

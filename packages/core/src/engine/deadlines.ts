@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../options.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 
 /** Something that is to happen after a time, unless it is cancelled. */
@@ -17,10 +18,20 @@ export class Deadlines {
     this.#clock = clock
   }
 
+  /** What durations are measured by, in milliseconds. */
+  now(): number {
+    return this.#clock.monotonic?.() ?? this.#clock.now()
+  }
+
+  /** @param durationMs in milliseconds, however many: a timer that cannot wait for so long is set again. */
   after(durationMs: number, run: () => void): Deadline {
     let line = this.#lines.get(durationMs)
     if (line === undefined) {
-      line = new Line(this.#clock, durationMs, () => this.#lines.delete(durationMs))
+      line = new Line(this.#clock, {
+        now: () => this.now(),
+        durationMs,
+        whenOver: () => this.#lines.delete(durationMs),
+      })
       this.#lines.set(durationMs, line)
     }
     return line.add(run)
@@ -29,17 +40,19 @@ export class Deadlines {
 
 class Line {
   readonly #clock: Clock
+  readonly #now: () => number
   readonly #durationMs: number
   readonly #whenOver: () => void
   #first: Entry | undefined
   #last: Entry | undefined
   #timer: Timer
 
-  constructor(clock: Clock, durationMs: number, whenOver: () => void) {
+  constructor(clock: Clock, of: { now: () => number; durationMs: number; whenOver: () => void }) {
     this.#clock = clock
-    this.#durationMs = durationMs
-    this.#whenOver = whenOver
-    this.#timer = clock.after(durationMs, this.#fire)
+    this.#now = of.now
+    this.#durationMs = of.durationMs
+    this.#whenOver = of.whenOver
+    this.#timer = this.#set(of.durationMs)
   }
 
   add(run: () => void): Deadline {
@@ -63,8 +76,8 @@ class Line {
     if (this.#first === undefined) this.#timer.unref?.()
   }
 
-  #now(): number {
-    return this.#clock.monotonic?.() ?? this.#clock.now()
+  #set(delayMs: number): Timer {
+    return this.#clock.after(Math.min(delayMs, MAX_TIMER_MS), this.#fire)
   }
 
   readonly #fire = (): void => {
@@ -74,7 +87,7 @@ class Line {
       due.run()
     }
     if (this.#first === undefined) this.#whenOver()
-    else this.#timer = this.#clock.after(Math.max(1, this.#first.atMs - now), this.#fire)
+    else this.#timer = this.#set(Math.max(1, this.#first.atMs - now))
   }
 }
 

@@ -21,7 +21,8 @@ export function refuseDeadlocked(requests: Iterable<Delivery>, engine: DeadlockE
  * Finds out whether a request that has to wait could wait for ever, and gives the circle that it would wait in.
  *
  * Who waits for whom: a delivery that runs, for all its requests that have not ended (those with a deadline or a signal
- * are never counted: they end). One that stands behind others in its lane, for the head of the lane. Any that waits, in
+ * are never counted: they end). One that stands behind others in its lane, for the head of the lane. Any that waits, also
+ * for its next attempt, in
  * each full pool, for as many of those that have a worker as must end before there is room. So progress is possible
  * exactly for what can be reached from a delivery that waits for nobody: the least fixed point of these rules. Whatever
  * is outside of it waits for ever.

@@ -7,6 +7,7 @@ import type { Fits, ResultOf } from '../message/kind.ts'
 import { type MessageOptions, noOptions, type RequestOptions } from '../options.ts'
 import type { Context } from '../routing/context.ts'
 import type { Deadline } from './deadlines.ts'
+import type { Decision, Failures } from './failures.ts'
 import type { Handler } from './handler.ts'
 import type { Lane } from './lanes.ts'
 import type { Dispatch } from './outlet.ts'
@@ -16,7 +17,7 @@ export interface Waiter {
   /** Whether its failure belongs to the waiter alone, and is not dead. */
   readonly ownsFailure: boolean
   done(value: unknown, delivery: Delivery): void
-  failed(error: Error, status: 'dead' | 'stopped', delivery: Delivery): void
+  failed(error: Error, status: 'dead' | 'skipped' | 'parked' | 'stopped', delivery: Delivery): void
 }
 
 /** The waiter of a request that started within its call: the promise that its caller has tells it of the end. */
@@ -43,6 +44,16 @@ class Caller implements Waiter {
 export interface Rest {
   /** Why it was given up. */
   abandoned?: Error
+  /** What is to become of it once its handler ends, although the attempt has failed already: it ran out of time. */
+  decision?: Decision & { readonly atMs: number }
+  /** What went wrong before. */
+  failures?: Failures
+  /** The id of the dead letter that it replays. */
+  replays?: string
+  /** The id of the dead letter that it has become. */
+  letter?: string
+  /** It fails with this when its turn comes, and its handler is not called. */
+  fault?: Error
   /** What the attempt has caused so far. */
   recorded?: Dispatch[]
   /** Requests of this delivery's handler that have not ended, but for those with a deadline. */
@@ -58,9 +69,11 @@ export interface Rest {
 /**
  * One envelope for one handler: the unit of order and of failure.
  *
- * `waiting` (in its lane, or for its turn to start), then `running`, then `ended`. A delivery can be given up while it
- * waits or runs: then `rest.abandoned` says why, whoever waited has been told, and what it still does has no effect. One
- * that waited is `dropped` until its turn comes, and is passed over.
+ * `waiting` (in its lane, or for its turn to start), then `running`, then `ended`. If the attempt failed, another object
+ * takes its place: one that is `retrying` until its time comes, and `waiting` then; so whatever still holds on to the
+ * failed one can cause nothing any more. If it failed for good it may stay in its lane, `dead`, with those behind it
+ * `parked`. A delivery can be given up: then `rest.abandoned` says why, whoever waited has been told, and what it still
+ * does has no effect. One that had not started is `dropped` until its turn comes, and is passed over.
  *
  * It is also the {@link Context} that its handler sees, and what it is given: one object for a message in one process
  * (a hundred bytes), where an envelope, a context and a record of their own would be three. The envelope is made when
@@ -73,7 +86,7 @@ export class Delivery implements Context {
   #envelope: Envelope | undefined
   /** Whoever waits for the end; with nobody, a failure is reported as dead. */
   waiter: Waiter | undefined
-  state: 'waiting' | 'dropped' | 'running' | 'ended' = 'waiting'
+  state: 'waiting' | 'dropped' | 'running' | 'ended' | 'retrying' | 'dead' | 'parked' = 'waiting'
   lane: Lane | undefined = undefined
   /** The next in the line that this delivery stands in. */
   next: Delivery | undefined = undefined
@@ -130,6 +143,13 @@ export class Delivery implements Context {
     rest.abort?.abort(reason)
   }
 
+  /** The next attempt, to take the place of this one. */
+  again(failures: Failures): Delivery {
+    const next = new Delivery(this.target, this.message, this.envelope, this.waiter)
+    next.rest = this.rest?.replays === undefined ? { failures } : { failures, replays: this.rest.replays }
+    return next
+  }
+
   /** {@link Rest}, made when there is something to keep. */
   more(): Rest {
     this.rest ??= {}
@@ -159,7 +179,11 @@ export class Delivery implements Context {
   }
 
   get attempt(): number {
-    return 1
+    return this.rest?.failures?.next ?? 1
+  }
+
+  get replayed(): boolean {
+    return this.rest?.replays !== undefined
   }
 
   get headers(): MessageHeaders {
@@ -216,6 +240,11 @@ export class Delivery implements Context {
     else rest.recorded.push(dispatch)
   }
 
+  /** Whether its handler runs, and what it causes can leave. */
+  get isActive(): boolean {
+    return this.state === 'running' && this.abandoned === undefined
+  }
+
   /** @throws where what it would cause could not leave any more. */
   checkActive(): void {
     if (this.abandoned !== undefined) throw this.abandoned
@@ -233,7 +262,7 @@ export function answerOf(delivery: Delivery): Promise<unknown> {
 /** A context that is printed shows what it is for, and not what the engine keeps in it. */
 Object.defineProperty(Delivery.prototype, inspect.custom, {
   value(this: Delivery): object {
-    const { type, handler, id, key, attempt, headers, correlationId, causationId, time } = this
-    return { type, handler, id, key, attempt, headers, correlationId, causationId, time }
+    const { type, handler, id, key, attempt, replayed, headers, correlationId, causationId, time } = this
+    return { type, handler, id, key, attempt, replayed, headers, correlationId, causationId, time }
   },
 })

@@ -183,13 +183,14 @@ class Model {
   }
 
   #fails(item: Item, reason: string): void {
-    this.notices.push(`${item.caller?.isRequest ? 'failed' : 'dead'} ${item.id}`)
+    this.notices.push(`failed ${item.id}`)
+    if (!item.caller?.isRequest) this.notices.push(`dead ${item.id}`)
     item.caller?.told.set(item.handler, reason)
   }
 
   #stopNow(): void {
     for (const item of [...this.waiting, ...this.running]) {
-      if (item.reason === undefined) this.notices.push(`undelivered ${item.id}`)
+      if (item.reason === undefined) this.notices.push(`stopped ${item.id}`)
       this.giveUp(item, 'STOPPED')
     }
     for (const item of this.running) item.isForgotten = true
@@ -248,7 +249,7 @@ class World {
 
   /** Does one after the other, and gives each time what is the case, and what should be. */
   async *run(actions: readonly Action[]): AsyncGenerator<{ readonly real: object; readonly expected: object }> {
-    const names = ['dead', 'failed', 'late', 'stalled', 'undelivered']
+    const names = ['dead', 'failed', 'late', 'stalled', 'stopped']
     const listeners = names.map((name) => [`iambus:${name}`, this.#listener(name)] as const)
     for (const [channel, listener] of listeners) subscribe(channel, listener)
     try {

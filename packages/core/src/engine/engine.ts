@@ -1,66 +1,80 @@
+import { LaneParked } from '../errors.ts'
 import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
-import { isThenable, nativePromise } from '../routing/middleware.ts'
 import { Census } from './census.ts'
 import { Deadlines } from './deadlines.ts'
-import { answerOf, caller, type Delivery } from './delivery.ts'
-import { Fifo } from './fifo.ts'
-import type { HandlerEngine } from './handler.ts'
+import { DeadLetterQueue, type DeadLetterOptions } from './dead-letter-queue.ts'
+import { answerOf, type Delivery } from './delivery.ts'
+import type { Handler, HandlerEngine } from './handler.ts'
+import { HeldLanes, type HoldingEngine } from './held-lanes.ts'
 import { Places } from './places.ts'
+import { Runner } from './runner.ts'
 import { Settlement } from './settlement.ts'
-import { type Worker, type WorkerEngine, Workers } from './worker.ts'
 
 /** What an engine works with. */
 export interface EngineParts {
   readonly observer: Observer
   readonly clock: Clock
   readonly stallAfterMs: number
+  readonly deadLetters: DeadLetterOptions
 }
-
-/** How many deliveries of one lane a worker runs in a row while others wait for a worker. */
-const BURST = 32
 
 /**
  * Runs deliveries: those of one handler and key one after the other, in the order in which they took their places, all
  * others side by side, as many as the pools let.
  *
  * A delivery takes its place (`place`), then those that can start do so, one after the other and never one inside another
- * (`pump`). A worker runs a delivery, then the next of its lane, then whatever waits for a worker.
+ * (`pump`, by the {@link Runner}). What becomes of an attempt is the {@link Settlement}'s; a lane may be held meanwhile
+ * ({@link HeldLanes}).
  *
  * To change how deliveries run, extend it, override `place` or `run`, and give the class to the dispatcher:
  * `new Dispatcher({ engine: MyEngine })`.
  */
-export class Engine implements HandlerEngine, WorkerEngine {
+export class Engine implements HandlerEngine, HoldingEngine {
   readonly clock: Clock
   readonly madeAtMs: number
   readonly deadlines: Deadlines
   readonly census: Census = new Census()
   readonly places: Places
+  /** By name. */
+  readonly handlers: Map<string, Handler> = new Map()
+  readonly held: HeldLanes
+  readonly letters: DeadLetterQueue
   /** Whether the dispatcher takes no more from outside, and waits for the engine to become idle. */
   stopping = false
-  /** Heads of their lanes, and deliveries without a key, that the pump has not looked at yet. */
-  readonly #fresh = new Fifo<Delivery>()
-  readonly #workers = new Workers(this)
+  /** Whether it has stopped, or not started yet: nothing runs, whatever is done to what is parked. */
+  stopped = true
+  readonly #observer: Observer
   readonly #settlement: Settlement
-  #pumping = false
+  readonly #runner: Runner
 
-  constructor({ observer, clock, stallAfterMs }: EngineParts) {
+  constructor({ observer, clock, stallAfterMs, deadLetters }: EngineParts) {
     this.clock = clock
     this.madeAtMs = clock.now()
     this.deadlines = new Deadlines(clock)
-    this.places = new Places(() => this.#workers.adopted())
+    this.places = new Places(() => this.#runner.workers.adopted())
+    this.held = new HeldLanes(this, observer)
+    const { held, handlers } = this
+    this.letters = new DeadLetterQueue({ ...deadLetters, observer, clock, held, handlers })
+    this.#observer = observer
     this.#settlement = new Settlement({
       observer,
+      clock,
       deadlines: this.deadlines,
+      letters: this.letters,
       stallAfterMs,
       ended: (delivery) => this.#finished(delivery),
-      giveUp: (delivery, error) => this.abandon(delivery, error, 'dead'),
+      giveUp: (delivery, error, status) => this.abandon(delivery, error, status),
+      held,
     })
+    const { census, places } = this
+    const run = (delivery: Delivery): unknown => this.run(delivery)
+    this.#runner = new Runner({ observer, census, places, settlement: this.#settlement, run })
   }
 
   /** The delivery whose handler is being called right now, if one is. */
   get starting(): Delivery | undefined {
-    return this.#workers.starting
+    return this.#runner.workers.starting
   }
 
   /** Takes a delivery: it has its place when this returns, and starts with the next `pump`, or later. */
@@ -75,27 +89,17 @@ export class Engine implements HandlerEngine, WorkerEngine {
   request(delivery: Delivery): Promise<unknown> {
     const { pool, timeoutMs } = delivery.target
     const { limited } = this.places
-    if (this.#pumping || timeoutMs !== undefined || (limited && !pool.isOpen)) return this.requestLater(delivery)
+    if (this.#runner.isPumping || timeoutMs !== undefined || (limited && !pool.isOpen))
+      return this.requestLater(delivery)
+    if (this.held.parking.refuses(delivery)) return refusal(delivery)
     if (!this.place(delivery)) return this.#answerLater(delivery, false)
     if (limited) pool.enter()
-    this.#pumping = true
-    try {
-      return this.#requestNow(delivery, limited ? this.#workers.take(delivery) : undefined)
-    } finally {
-      this.#pumping = false
-      this.pump()
-    }
+    return this.#runner.startNow(delivery)
   }
 
   /** Starts what can start, one after the other; within a start, nothing: never one inside another. */
   pump(): void {
-    if (this.#pumping || (this.#fresh.first === undefined && !this.places.pool.isWanted)) return
-    this.#pumping = true
-    try {
-      this.#startReady()
-    } finally {
-      this.#pumping = false
-    }
+    this.#runner.pump()
   }
 
   /**
@@ -103,22 +107,37 @@ export class Engine implements HandlerEngine, WorkerEngine {
    * until it ends, and is reported if that takes long. Whoever waits is told at once, but for the caller of a request that
    * started within its call: that one is told when the handler ends.
    */
-  abandon(delivery: Delivery, reason: Error, status: 'dead' | 'stopped' = 'stopped'): void {
-    if (delivery.abandoned !== undefined || delivery.state === 'ended') return
-    const ran = delivery.state === 'running'
+  abandon(delivery: Delivery, reason: Error, status: 'dead' | 'parked' | 'stopped' = 'stopped'): void {
+    const { state } = delivery
+    if (delivery.abandoned !== undefined || state === 'ended') return
     delivery.abandon(reason)
     delivery.waiter?.failed(reason, status, delivery)
-    if (ran) return this.#settlement.watch(delivery)
+    if (state === 'running') return this.#settlement.watch(delivery)
+    if (state === 'retrying') return this.held.cancel(delivery)
     delivery.state = 'dropped'
     this.#finished(delivery)
     this.census.fewerWait()
   }
 
-  /** Every delivery that waits or runs, but for those given up. */
+  /** Gives a delivery up because the bus stops, and says so. What is parked stays so. */
+  stop(delivery: Delivery, reason: string): void {
+    this.sayStopped(delivery, reason)
+    if (delivery.state !== 'parked') this.#settlement.stop(delivery, reason)
+  }
+
+  sayStopped({ envelope, handler, state }: Delivery, reason: string): void {
+    if (state !== 'waiting' && state !== 'running' && state !== 'retrying' && state !== 'parked') return
+    this.#observer.say('stopped', { envelope, handler, state, reason })
+  }
+
+  /** Every delivery that has no outcome yet, and what is parked. */
   unfinished(): Delivery[] {
-    return [...this.running(), ...this.#fresh, ...this.places.pool.waiting]
-      .flatMap((head) => (head.lane?.head === head ? [head, ...head.lane] : [head]))
-      .filter(({ abandoned }) => abandoned === undefined)
+    const heads = [...this.running(), ...this.#runner.fresh, ...this.places.pool.waiting, ...this.held.retrying()]
+    const behind = heads.flatMap((head) => (head.lane?.head === head ? [head, ...head.lane] : [head]))
+    return [...behind, ...this.held.parking].filter(
+      ({ abandoned, rest, state }) =>
+        state !== 'dropped' && (abandoned === undefined || rest?.decision?.recovery.outcome === 'retry'),
+    )
   }
 
   /** Every delivery that runs. */
@@ -128,7 +147,7 @@ export class Engine implements HandlerEngine, WorkerEngine {
 
   /** Every delivery that has a worker, or would have one if it was asynchronous. */
   holders(): Delivery[] {
-    return this.#workers.holders()
+    return this.#runner.workers.holders()
   }
 
   /** Waits for none of them any more: they outlived the deadline of a stop. */
@@ -153,42 +172,9 @@ export class Engine implements HandlerEngine, WorkerEngine {
     return delivery.target.attempt(delivery.message, delivery)
   }
 
-  /** For workers: the promise of an attempt has been settled. What this gives or throws is for the caller of a request. */
-  settled(worker: Worker, value: unknown, hasFailed: boolean): unknown {
-    const delivery = worker.delivery as Delivery
-    let error: Error | undefined
-    this.#pumping = true
-    try {
-      error = hasFailed ? this.#settlement.fail(delivery, value) : this.#settlement.succeed(delivery, value)
-      this.#goOn(delivery, worker)
-      this.#startReady()
-    } finally {
-      this.#pumping = false
-    }
-    if (error !== undefined && delivery.waiter === caller) throw error
-    return value
-  }
-
-  #requestNow(delivery: Delivery, worker: Worker | undefined): Promise<unknown> {
-    let value: unknown
-    let error: Error | undefined
-    try {
-      value = this.#call(delivery)
-    } catch (thrown) {
-      error = this.#settlement.fail(delivery, thrown)
-    }
-    const own = worker ?? this.#workers.takeAdopted()
-    if (error === undefined && isThenable(value)) {
-      const { done, failed } = own ?? this.#workers.take(delivery)
-      return nativePromise(value).then(done, failed)
-    }
-    error ??= this.#settlement.succeed(delivery, value)
-    this.#goOn(delivery, own)
-    return error === undefined ? Promise.resolve(value) : Promise.reject(error)
-  }
-
   /** The same, with a promise that is rejected at once when the delivery is given up. */
   requestLater(delivery: Delivery): Promise<unknown> {
+    if (this.held.parking.refuses(delivery)) return refusal(delivery)
     return this.#answerLater(delivery, this.place(delivery))
   }
 
@@ -199,101 +185,32 @@ export class Engine implements HandlerEngine, WorkerEngine {
     return answer
   }
 
-  #startReady(): void {
-    const { places } = this
-    for (;;) {
-      const fresh = this.#fresh.shift()
-      const pool = fresh?.target.pool
-      if (fresh !== undefined && places.limited && !pool?.isOpen) {
-        fresh.stamp()
-        pool?.wait(fresh)
-        continue
-      }
-      if (fresh !== undefined && places.limited) pool?.enter()
-      const next = fresh ?? (places.limited ? places.pool.take() : undefined)
-      if (next === undefined) return
-      this.#waitsNoMore(next)
-      this.#run(next, places.limited ? this.#workers.take(next) : undefined)
-    }
-  }
-
-  /**
-   * Runs a delivery, and whatever comes next for its worker, until one is asynchronous or there is none. Where there are
-   * no limits, only the asynchronous ones need a worker.
-   */
-  #run(first: Delivery, worker: Worker | undefined): void {
-    let delivery: Delivery | undefined = first
-    for (; delivery !== undefined; delivery = this.#nextFor(delivery, worker)) {
-      if (delivery.state === 'dropped') {
-        delivery.state = 'ended'
-        continue
-      }
-      let value: unknown
-      let thrown: { readonly error: unknown } | undefined
-      try {
-        value = this.#call(delivery)
-      } catch (error) {
-        thrown = { error }
-      }
-      worker ??= this.#workers.takeAdopted()
-      if (thrown !== undefined) this.#settlement.fail(delivery, thrown.error)
-      else if (isThenable(value)) {
-        const { done, failed } = worker ?? this.#workers.take(delivery)
-        void nativePromise(value).then(done, failed)
-        return
-      } else this.#settlement.succeed(delivery, value)
-    }
-  }
-
-  /** A delivery has ended: runs what comes next for its worker, if anything does. */
-  #goOn(ended: Delivery, worker: Worker | undefined): void {
-    const next = this.#nextFor(ended, worker)
-    if (next !== undefined) this.#run(next, worker)
-  }
-
-  /** Gives what comes next for the worker of a delivery that has ended, or lets the worker go. */
-  #nextFor({ target, key, lane }: Delivery, worker: Worker | undefined): Delivery | undefined {
-    const behind = key === undefined || lane === undefined ? undefined : target.lanes.leave(key, lane)
-    let next = behind
-    if (worker !== undefined && this.places.limited) {
-      if (behind === undefined || worker.burst >= BURST || target.pool.isOver) {
-        if (behind !== undefined) target.pool.wait(behind)
-        target.pool.leave()
-        worker.burst = 0
-        next = this.places.pool.take()
-      } else worker.burst += 1
-    }
-    if (next !== undefined) this.#waitsNoMore(next)
-    if (worker === undefined) return next
-    worker.delivery = next
-    if (next === undefined) this.#workers.release(worker)
-    return next
-  }
-
-  #call(delivery: Delivery): unknown {
-    delivery.state = 'running'
-    const { timeoutMs } = delivery.target
-    if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
-    this.#workers.starting = delivery
-    try {
-      return this.run(delivery)
-    } finally {
-      this.#workers.starting = undefined
-    }
-  }
-
   #queue(delivery: Delivery, first: boolean): void {
     this.census.waiting += 1
-    if (first) this.#fresh.push(delivery)
-    else delivery.stamp()
+    if (first) this.#runner.fresh.push(delivery)
+    else this.held.queue(delivery)
   }
 
-  #waitsNoMore(delivery: Delivery): void {
-    if (delivery.state === 'waiting') this.census.fewerWait() // Else it was given up meanwhile, and is not counted any more.
+  /** Takes one that is the head of its lane, or has none, and is not counted yet. */
+  ready(delivery: Delivery): void {
+    delivery.state = 'waiting'
+    this.census.inFlight += 1
+    this.#queue(delivery, true)
+  }
+
+  /** Goes on with a lane that nobody holds any more: this one waits in it. */
+  resume(head: Delivery): void {
+    this.#runner.fresh.push(head)
   }
 
   #finished(delivery: Delivery): void {
     if (delivery.rest?.forgotten) return
-    if (this.census.ended()) this.#workers.letSpareGo()
+    if (this.census.ended()) this.#runner.workers.letSpareGo()
   }
+}
+
+/** A request would have to wait until somebody replays what died before it. */
+function refusal(delivery: Delivery): Promise<never> {
+  delivery.state = 'ended'
+  return Promise.reject(new LaneParked(delivery.handler, delivery.key))
 }

@@ -17,6 +17,17 @@ export class Fifo<T extends Linked<T>> {
     this.#last = item
   }
 
+  /** Puts it before the first that is `later`, or at the end. */
+  insertBefore(item: T, later: (other: T) => boolean): void {
+    let before: T | undefined
+    let after = this.#first
+    for (; after !== undefined && !later(after); after = after.next) before = after
+    if (after === undefined) return this.push(item)
+    item.next = after
+    if (before === undefined) this.#first = item
+    else before.next = item
+  }
+
   shift(): T | undefined {
     const first = this.#first
     if (first === undefined) return undefined

@@ -1,10 +1,15 @@
+import type { AsyncLocalStorage } from 'node:async_hooks'
 import { HandlerConstructionFailed, type IambusError, ImproperlyConfigured } from '../errors.ts'
+import type { Kind } from '../message/kind.ts'
 import type { MessageClass } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
+import { DEFAULTS, type OnDead } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Binding, routerName } from '../routing/binding.ts'
+import type { Context } from '../routing/context.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
+import { firstOf, once, type Recover } from '../routing/recover.ts'
 import type { Router } from '../routing/router.ts'
 import { nameHandlers } from '../routing/wiring.ts'
 import type { Lanes } from './lanes.ts'
@@ -20,30 +25,38 @@ export interface HandlerEngine {
   readonly madeAtMs: number
   readonly stopping: boolean
   readonly places: Places
+  /** By name. They outlive a stop. */
+  readonly handlers: Map<string, Handler>
 }
 
-/** A handler ready to run: bound, injected, with its middleware around it, its lanes and its workers. */
+/** A handler as the engine knows it, with its lanes and its workers. It outlives a stop; each start makes it ready anew. */
 export class Handler {
   /** As `events/update-search`. */
   readonly name: string
-  readonly attempt: Attempt
+  readonly binding: Binding
   readonly responseEvents: readonly MessageClass[]
   readonly timeoutMs: number | undefined
+  readonly onDead: OnDead
   readonly lanes: Lanes
   readonly pool: Pool
   readonly engine: HandlerEngine
-  readonly outlet: Outlet
+  /** What becomes of a delivery whose attempt has failed. */
+  readonly recover: Recover
+  /** Runs one attempt: injected, with its middleware around it. */
+  attempt!: Attempt
+  outlet!: Outlet
 
-  constructor(name: string, attempt: Attempt, of: { binding: Binding; engine: HandlerEngine; outlet: Outlet }) {
-    const { lanes, pool } = of.engine.places.of(of.binding)
+  constructor(name: string, binding: Binding, of: { engine: HandlerEngine; recover: Recover; onDead: OnDead }) {
+    const { lanes, pool } = of.engine.places.of(binding)
     this.name = name
-    this.attempt = attempt
-    this.responseEvents = of.binding.responseEvents
-    this.timeoutMs = of.binding.timeoutMs
+    this.binding = binding
+    this.responseEvents = binding.responseEvents
+    this.timeoutMs = binding.timeoutMs
+    this.onDead = of.onDead
     this.lanes = lanes
     this.pool = pool
     this.engine = of.engine
-    this.outlet = of.outlet
+    this.recover = of.recover
   }
 }
 
@@ -55,13 +68,25 @@ export interface HandlerParts {
   readonly engine: HandlerEngine
   readonly outlet: Outlet
   readonly observer: Observer
+  /** What holds for all handlers, or for those of one router, unless a binding says otherwise. */
+  readonly failing: (router: Kind) => readonly Failing[]
+  /** Where the context of a running handler is found, if anywhere. */
+  readonly contexts: AsyncLocalStorage<Context> | undefined
+}
+
+/** What becomes of deliveries that fail, as far as it is said here. */
+export interface Failing {
+  readonly recover: readonly Recover[]
+  readonly onDead: OnDead | undefined
 }
 
 /**
- * Makes every handler ready, and puts it into `handlers`.
+ * Makes every handler ready.
  * @throws {ImproperlyConfigured} with each class that could not be constructed.
  */
-export function readyHandlers(handlers: Map<Binding, Handler>, routers: readonly Router[], parts: HandlerParts): void {
+export function readyHandlers(routers: readonly Router[], parts: HandlerParts): ReadonlyMap<Binding, Handler> {
+  const { engine, outlet } = parts
+  const ready = new Map<Binding, Handler>()
   const problems: IambusError[] = []
   for (const router of routers) {
     const middleware = [...parts.middleware, ...router.middleware]
@@ -69,7 +94,13 @@ export function readyHandlers(handlers: Map<Binding, Handler>, routers: readonly
       try {
         const attempt = around(attemptOf(binding, parts.singletons, parts.observer), middleware)
         const name = `${routerName[binding.router]}/${ownName}`
-        handlers.set(binding, new Handler(name, attempt, { binding, engine: parts.engine, outlet: parts.outlet }))
+        const former = engine.handlers.get(name)
+        const handler =
+          former?.binding === binding ? former : new Handler(name, binding, { engine, ...failingOf(binding, parts) })
+        handler.attempt = withContext(attempt, parts.contexts)
+        handler.outlet = outlet
+        engine.handlers.set(name, handler)
+        ready.set(binding, handler)
       } catch (error) {
         if (!(error instanceof HandlerConstructionFailed)) throw error
         problems.push(error)
@@ -77,4 +108,17 @@ export function readyHandlers(handlers: Map<Binding, Handler>, routers: readonly
     }
   }
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
+  return ready
+}
+
+/** The binding's word first, then the router's, then the dispatcher's. */
+function failingOf(binding: Binding, { failing }: HandlerParts): { recover: Recover; onDead: OnDead } {
+  const all = [binding, ...failing(binding.router)]
+  const onDead = all.find((one) => one.onDead !== undefined)?.onDead ?? DEFAULTS.onDead
+  return { recover: firstOf([...all.flatMap(({ recover }) => recover), once]), onDead }
+}
+
+function withContext(attempt: Attempt, contexts: AsyncLocalStorage<Context> | undefined): Attempt {
+  if (contexts === undefined) return attempt
+  return (message, deps) => contexts.run(deps.context, attempt, message, deps)
 }

@@ -29,12 +29,29 @@ export class Lanes {
     return false
   }
 
+  /** Takes the place behind the head, before all that were not replayed. Tells whether it is the head's. */
+  enterNext(key: string, delivery: Delivery): boolean {
+    const lane = this.#byKey.get(key)
+    if (lane === undefined) return this.enter(key, delivery)
+    delivery.lane = lane
+    lane.insertBefore(delivery, ({ replayed }) => !replayed)
+    return false
+  }
+
   /** Leaves the head's place, and gives the delivery that has it now, if there is one. */
   leave(key: string, lane: Lane): Delivery | undefined {
     const next = lane.shift()
     if (next === undefined) this.#byKey.delete(key)
     else lane.head = next
     return next
+  }
+
+  of(key: string): Lane | undefined {
+    return this.#byKey.get(key)
+  }
+
+  [Symbol.iterator](): Iterator<Lane> {
+    return this.#byKey.values()
   }
 
   /** How many keys have work. */

@@ -1,4 +1,4 @@
-import { NotAccepting } from '../errors.ts'
+import { NotAccepting, StopDeadlock } from '../errors.ts'
 
 /** Undoes a start. */
 export type Close = (deadlineMs: number) => Promise<void>
@@ -54,4 +54,11 @@ export class Lifecycle {
     const close = await started.catch(() => undefined) // A start that failed has told its own caller.
     await close?.(deadlineMs)
   }
+}
+
+/** What a handler gets that stops the dispatcher: if it awaited the stop, it would wait for itself. The stop goes on. */
+export function stopDeadlock(handler: string): Promise<void> {
+  const refusal = Promise.reject<void>(new StopDeadlock(handler))
+  refusal.catch(() => {})
+  return refusal
 }

@@ -2,17 +2,19 @@
  * What became of a delivery.
  *
  * - `done`: the handler succeeded; `value` is what it returned.
- * - `dead`: it failed for good; `error` says why.
- * - `skipped`: it was not run, by an explicit rule (the same `id` again); nothing is lost.
- * - `stopped`: `stop()` reached its deadline first; `error` says so.
+ * - `dead`: it failed for good; `error` says why. It is kept in `dp.deadLetters`.
+ * - `skipped`: it was left by an explicit rule: the same `id` again, or `discard()`, then with the `error`.
+ * - `parked`: it waits behind a dead delivery of its key, and runs when that is replayed.
+ * - `stopped`: the bus stopped first; `error` says so.
  */
-export type OutcomeStatus = 'done' | 'dead' | 'skipped' | 'stopped'
+export type OutcomeStatus = Outcome['status']
 
 /** What became of a message at one handler, for a caller that waited: settled, never thrown. */
-export interface Outcome {
+export type Outcome = {
   /** The handler, as `events/update-search`. */
   readonly handler: string
-  readonly status: OutcomeStatus
-  readonly value?: unknown
-  readonly error?: Error
-}
+} & (
+  | { readonly status: 'done'; readonly value: unknown; readonly error?: undefined }
+  | { readonly status: 'skipped'; readonly value?: undefined; readonly error?: Error }
+  | { readonly status: 'dead' | 'parked' | 'stopped'; readonly value?: undefined; readonly error: Error }
+)

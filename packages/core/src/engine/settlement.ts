@@ -1,18 +1,27 @@
-import { asError, TimedOut } from '../errors.ts'
-import type { Observer } from '../observe.ts'
+import { asError, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
+import { channels, type Observer } from '../observe.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { FailedDelivery, Recovery } from '../routing/recover.ts'
+import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Delivery } from './delivery.ts'
+import { type Decision, Failures } from './failures.ts'
+import type { HeldLanes } from './held-lanes.ts'
 
 /** What a settlement works with. */
 export interface SettlementParts {
   readonly observer: Observer
+  readonly clock: Clock
   readonly deadlines: Deadlines
+  readonly letters: DeadLetterQueue
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
   readonly stallAfterMs: number
   /** To be called once for each delivery that has ended. */
   readonly ended: (delivery: Delivery) => void
   /** To be called for a delivery that ran out of time. */
-  readonly giveUp: (delivery: Delivery, error: Error) => void
+  readonly giveUp: (delivery: Delivery, error: Error, status: 'dead' | 'stopped') => void
+  /** Where a lane is held that is not to go on. */
+  readonly held: HeldLanes
 }
 
 /** What becomes of an attempt: the one place where deliveries end. */
@@ -36,8 +45,10 @@ export class Settlement {
       }
     }
     delivery.state = 'ended'
-    const recorded = delivery.rest?.recorded
-    if (recorded !== undefined) target.outlet.release(recorded)
+    const { rest } = delivery
+    if (rest?.recorded !== undefined) target.outlet.release(rest.recorded)
+    if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
+    if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
     return undefined
@@ -48,33 +59,36 @@ export class Settlement {
     delivery.rest?.deadline?.cancel()
     if (delivery.abandoned !== undefined) return this.#endLate(delivery, error)
     delivery.state = 'ended'
-    this.#sayFailed(delivery, error)
-    delivery.waiter?.failed(error, 'dead', delivery)
+    if (delivery.waiter?.ownsFailure) this.#reject(delivery, error)
+    else this.#carryOut(delivery, this.#recover(delivery, error))
     this.#parts.ended(delivery)
     return error
   }
 
-  /** The attempt has ended after it had been given up. Gives the reason for that: it is what its caller is told. */
-  #endLate(delivery: Delivery, error: Error | undefined): Error {
-    const { envelope, handler, abandoned } = delivery
-    delivery.state = 'ended'
-    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
-    this.#parts.ended(delivery)
-    return abandoned as Error
+  /** Gives a delivery up because the bus stops. */
+  stop(delivery: Delivery, reason: string): void {
+    const { type, handler, rest, waiter } = delivery
+    const error = new Stopped(`${reason} while '${type}' was ${delivery.state} for ${handler}.`)
+    if (rest?.replays !== undefined) this.#parts.letters.store.update(rest.replays, { isReplaying: false })
+    if (rest?.decision === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
+    delete rest.decision // It had run out of time, and will not be tried again.
+    waiter?.failed(error, 'stopped', delivery)
   }
 
   /** Gives the attempt so much time: then it has failed, whatever it still does. */
   limitTime(delivery: Delivery, timeoutMs: number): void {
     delivery.more().deadline = this.#parts.deadlines.after(timeoutMs, () => {
-      const { handler, type } = delivery
+      const { handler, type, waiter } = delivery
       const error = new TimedOut(`${handler} took longer than its timeoutMs of ${timeoutMs} for '${type}'.`)
-      this.#sayFailed(delivery, error)
-      this.#parts.giveUp(delivery, error)
+      if (waiter?.ownsFailure) {
+        this.#sayFailed(delivery, error, 'rejected')
+        return this.#parts.giveUp(delivery, error, 'dead')
+      }
+      // Decided now; the lane and the worker are held until the handler ends.
+      delivery.abandon(error)
+      delivery.more().decision = { ...this.#recover(delivery, error), atMs: this.#parts.deadlines.now() }
+      this.watch(delivery)
     })
-  }
-
-  #sayFailed({ waiter, envelope, handler }: Delivery, error: Error): void {
-    this.#parts.observer.say(waiter?.ownsFailure ? 'failed' : 'dead', { envelope, handler, error })
   }
 
   /** Reports a delivery that was given up, and has not ended after the grace time. */
@@ -86,6 +100,114 @@ export class Settlement {
       this.#parts.observer.say('stalled', { envelope, handler, afterMs: this.#parts.stallAfterMs })
     })
   }
+
+  /** The attempt has ended after it had been given up. Gives the reason for that: it is what its caller is told. */
+  #endLate(delivery: Delivery, error: Error | undefined): Error {
+    const { envelope, handler, abandoned, rest } = delivery
+    delivery.state = 'ended'
+    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
+    if (rest?.decision !== undefined) {
+      this.#carryOut(delivery, rest.decision, this.#parts.deadlines.now() - rest.decision.atMs)
+    }
+    this.#parts.ended(delivery)
+    return abandoned as Error
+  }
+
+  /** Its caller has the error: one attempt, and no dead letter. */
+  #reject(delivery: Delivery, error: Error): void {
+    this.#sayFailed(delivery, error, 'rejected')
+    delivery.waiter?.failed(error, 'dead', delivery)
+  }
+
+  /** Decides what becomes of a failed delivery, and tells whoever has to know. */
+  #recover(delivery: Delivery, error: Error): Decision {
+    const { observer, letters, clock } = this.#parts
+    const { envelope, handler, waiter } = delivery
+    const rest = delivery.more()
+    const recovery = this.#decide(delivery, error)
+    const isFree = recovery.outcome === 'retry' && recovery.isFree === true
+    this.#sayFailed(delivery, error, recovery.outcome)
+    const failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
+    if (recovery.outcome === 'retry') {
+      const { delayMs } = recovery
+      observer.say('retried', { envelope, handler, error, attempt: failures.next, delayMs })
+      return { recovery, failures }
+    }
+    if (recovery.outcome === 'dead') {
+      const letter = letters.keep(delivery, { error, attempts: failures.attempts })
+      rest.letter = letter.id
+      observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letter: letter.id })
+      waiter?.failed(error, 'dead', delivery)
+      return { recovery, failures }
+    }
+    if (rest.replays !== undefined) letters.store.remove(rest.replays)
+    if (recovery.outcome === 'done') waiter?.done(undefined, delivery)
+    else {
+      observer.say('dropped', { envelope, handler, error, by: 'recover' })
+      waiter?.failed(error, 'skipped', delivery)
+    }
+    return { recovery, failures }
+  }
+
+  /** What the delivery's policy says. One that fails itself loses nothing: it is dead. */
+  #decide(delivery: Delivery, error: Error): Recovery {
+    const { observer, clock } = this.#parts
+    const { target, envelope, handler } = delivery
+    try {
+      const recovery = target.recover(error, failedOf(delivery, clock.now())) ?? dead
+      return checked(recovery)
+    } catch (thrown) {
+      observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
+      return dead
+    }
+  }
+
+  /** Does to the lane what was decided, so many milliseconds ago. */
+  #carryOut(delivery: Delivery, { recovery, failures }: Decision, agoMs = 0): void {
+    if (recovery.outcome === 'retry') {
+      // What burns no attempt may go on for long: never within this turn.
+      const delayMs = Math.max(recovery.isFree ? 1 : 0, recovery.delayMs - agoMs)
+      return this.#parts.held.retry(delivery, failures, delayMs)
+    }
+    if (recovery.outcome !== 'dead') return
+    const { letters, held } = this.#parts
+    const parks = delivery.key !== undefined && delivery.target.onDead === 'park'
+    // Whoever was told of the death may have replayed or discarded it meanwhile: then nobody would free the lane.
+    if (parks && letters.isKept(delivery)) held.parking.park(delivery)
+    letters.makeRoom()
+  }
+
+  #saySucceeded({ envelope, handler, attempt }: Delivery): void {
+    this.#parts.observer.say('succeeded', { envelope, handler, attempt })
+  }
+
+  #sayFailed({ envelope, handler, attempt }: Delivery, error: Error, outcome: Recovery['outcome'] | 'rejected'): void {
+    this.#parts.observer.say('failed', { envelope, handler, error, attempt, outcome })
+  }
+}
+
+const dead: Recovery = { outcome: 'dead' }
+
+function failedOf(delivery: Delivery, now: number): FailedDelivery {
+  const { id, type, message, handler, key, headers, attempt, replayed, rest } = delivery
+  const { count = 0, firstAtMs = now } = rest?.failures ?? {}
+  const failingMs = Math.max(0, now - firstAtMs)
+  const random = Math.random()
+  return { id, type, message, handler, key, headers, attempt, failures: count + 1, failingMs, replayed, random }
+}
+
+/** The decision, in whole milliseconds: never too early. @throws {InvalidOption} for what is none. */
+function checked(recovery: Recovery): Recovery {
+  const outcome: unknown = (recovery as Partial<Recovery> | null)?.outcome
+  if (outcome === 'dead' || outcome === 'skipped' || outcome === 'done') return recovery
+  if (outcome !== 'retry') {
+    throw new InvalidOption(`recover gave ${shown(recovery)}. Return { outcome: 'dead' }, or undefined to pass it on.`)
+  }
+  const { delayMs } = recovery as Recovery & { outcome: 'retry' }
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY) {
+    return { ...recovery, outcome, delayMs: Math.ceil(delayMs) }
+  }
+  throw new InvalidOption(`recover gave a delayMs of ${shown(delayMs)}. Give a number of milliseconds, 0 or more.`)
 }
 
 /** Records, after what the handler recorded itself, the returned instances of the classes it was bound to respond with. */

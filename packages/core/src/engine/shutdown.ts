@@ -1,16 +1,15 @@
-import { Stopped } from '../errors.ts'
-import type { Observer } from '../observe.ts'
 import type { Timer } from '../ports/clock.ts'
 import type { Engine } from './engine.ts'
 
 /**
- * Lets the engine run what it has, and what that causes, to the end. At the deadline it gives up the rest: signals
- * abort, and each delivery is reported.
+ * Lets the engine run what it has, and what that causes, to the end; what waits for its next attempt is given up at once.
+ * At the deadline it gives up the rest: signals abort, and each delivery is reported. What is parked is reported, and stays.
  *
  * @param deadlineMs in milliseconds; `Infinity` for as long as it takes.
  */
-export async function drain(engine: Engine, deadlineMs: number, observer: Observer): Promise<void> {
+export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   engine.stopping = true
+  engine.held.stopRetrying()
   let timer: Timer | undefined
   const deadline = new Promise<void>((resolve) => {
     if (deadlineMs !== Number.POSITIVE_INFINITY) timer = engine.clock.after(deadlineMs, resolve)
@@ -19,28 +18,19 @@ export async function drain(engine: Engine, deadlineMs: number, observer: Observ
   timer?.cancel()
   const reason = `stop() reached its deadline of ${deadlineMs} ms`
   for (const delivery of engine.unfinished()) {
-    const { type, handler, state } = delivery
-    reportUndelivered(delivery, reason, observer)
-    const text = `${reason} while '${type}' was ${state} for ${handler}.`
-    engine.abandon(delivery, new Stopped(text))
+    engine.stop(delivery, delivery.state === 'parked' ? 'The dispatcher stopped' : reason)
   }
+  engine.stopped = true
+  engine.held.freeRetrying()
   engine.forgetRunning()
 }
 
-function reportUndelivered(
-  { envelope, handler, state }: ReturnType<Engine['unfinished']>[number],
-  reason: string,
-  observer: Observer,
-): void {
-  if (state === 'waiting' || state === 'running') observer.say('undelivered', { envelope, handler, state, reason })
-}
-
-const watched = new Map<Engine, Observer>()
+const watched = new Set<Engine>()
 
 /** Reports, when the process exits without `stop()`, each delivery that only memory held. Gives the end of it. */
-export function reportAtExit(engine: Engine, observer: Observer): () => void {
+export function reportAtExit(engine: Engine): () => void {
   if (watched.size === 0) process.on('exit', reportAll)
-  watched.set(engine, observer)
+  watched.add(engine)
   return () => {
     watched.delete(engine)
     if (watched.size === 0) process.off('exit', reportAll)
@@ -48,9 +38,8 @@ export function reportAtExit(engine: Engine, observer: Observer): () => void {
 }
 
 function reportAll(): void {
-  for (const [engine, observer] of watched) {
-    for (const delivery of engine.unfinished()) reportUndelivered(delivery, 'The process exited', observer)
-  }
+  for (const engine of watched)
+    for (const delivery of engine.unfinished()) engine.sayStopped(delivery, 'The process exited')
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CodecError, type CodecErrorCode, shown } from '../errors.ts'
+import { CodecError, shown } from '../errors.ts'
 import type { CodecBounds } from './codec-bounds.ts'
 import { pathOf, shownPath } from './path.ts'
 import { type CodecType, revived } from './revive.ts'
@@ -117,7 +117,7 @@ export class Decoder {
     return this.#refusal('MALFORMED', what, 'Look at who wrote it: no codec does.')
   }
 
-  #refusal(code: CodecErrorCode, what: string, remedy: string): CodecError {
+  #refusal(code: string, what: string, remedy: string): CodecError {
     const path = pathOf(this.#path)
     return new CodecError(code, `${path === '' ? 'The text' : `In the text, ${shownPath(path)}`} ${what}. ${remedy}`, {
       path,

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { CodecError, type CodecErrorCode, IambusError, shown } from '../errors.ts'
+import { CodecError, IambusError, shown } from '../errors.ts'
 import type { CodecBounds } from './codec-bounds.ts'
 import { shownPath, pathOf } from './path.ts'
 import type { CodecType } from './revive.ts'
@@ -155,11 +155,7 @@ export class Encoder {
     throw this.#refusal('TOO_LARGE', 'makes the message too large', { remedy })
   }
 
-  #refusal(
-    code: CodecErrorCode,
-    what: string,
-    more: { readonly remedy: string; readonly cause?: unknown },
-  ): CodecError {
+  #refusal(code: string, what: string, more: { readonly remedy: string; readonly cause?: unknown }): CodecError {
     const path = pathOf(this.#path)
     const subject = path === '' ? 'The message' : `The field ${shownPath(path)}`
     const cause = 'cause' in more ? { cause: more.cause } : {}

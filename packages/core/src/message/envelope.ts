@@ -53,6 +53,12 @@ export class Envelope {
     this.#correlationId = fields.correlationId
   }
 
+  /** The same envelope with another message or other headers: what was edited, or made unreadable. */
+  with({ message, headers }: { readonly message: object | string; readonly headers: MessageHeaders }): Envelope {
+    const { type, key, cause, id, correlationId, time } = this
+    return new Envelope({ message, type, clock: this.#clock, key, headers, id, correlationId, cause, time })
+  }
+
   /** Made when first read: most messages in one process are never asked. */
   get id(): string {
     this.#id ??= nextId()

@@ -2,7 +2,8 @@ import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, shown } fr
 import { contractOf } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
 import { isMessageType, type MessageClass, type MessageType, markedKind, typeName } from '../message/message-type.ts'
-import { checkDurationMs, checkNames, checkWorkers } from '../options.ts'
+import { checkDurationMs, checkNames, checkOnDead, checkWorkers, type OnDead } from '../options.ts'
+import { checkRecover, type Recover } from './recover.ts'
 import { type HandlerShape, handlerShape } from './signature.ts'
 
 /** The options of `bind` and `register`. */
@@ -23,6 +24,10 @@ export interface BindOptions<P, E extends object> {
    * worker are held until it ends. Default: as long as it takes.
    */
   readonly timeoutMs?: number | undefined
+  /** What becomes of a delivery whose attempt has failed: `retry()`, `deadLetter()`, `discard()`, your own function, or several. */
+  readonly recover?: Recover | readonly Recover[] | undefined
+  /** What becomes of the later messages of a key when one has died. Default: the router's, then the dispatcher's. */
+  readonly onDead?: OnDead | undefined
 }
 
 /** One handler as it was bound: what `bind` records, `start()` checks and the engine runs. */
@@ -41,6 +46,8 @@ export interface Binding {
   readonly responseEvents: readonly MessageClass[]
   readonly workers: number | undefined
   readonly timeoutMs: number | undefined
+  readonly recover: readonly Recover[]
+  readonly onDead: OnDead | undefined
   /** Made by the call of `bind`: its stack tells where that was. */
   readonly boundAt: Error
 }
@@ -57,7 +64,7 @@ export interface BindCall {
 /** The kind's router, as users call it. */
 export const routerName = { event: 'events', command: 'commands', query: 'queries' } as const
 
-const optionNames = ['name', 'inject', 'argname', 'responseEvent', 'workers', 'timeoutMs']
+const optionNames = ['name', 'inject', 'argname', 'responseEvent', 'workers', 'timeoutMs', 'recover', 'onDead']
 
 /**
  * Checks one call of `bind` by itself; what several bindings together get wrong, `wiring.ts` finds.
@@ -68,10 +75,11 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
   const { message, handler, options } = call
   checkNames(`dp.${routerName[kind]}.bind`, options, optionNames)
   const types = checkTypes(kind, message)
-  const { name, inject = {}, argname, responseEvent = [], workers, timeoutMs } = options
+  const { name, inject = {}, argname, responseEvent = [], workers, timeoutMs, recover, onDead } = options
   const whose = `A handler of ${types.map((type) => `'${typeName(type)}'`).join(', ')}: `
   if (workers !== undefined) checkWorkers(whose, workers)
   if (timeoutMs !== undefined) checkDurationMs(`${whose}timeoutMs`, timeoutMs)
+  if (onDead !== undefined) checkOnDead(whose, onDead)
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ImproperlyConfigured('INVALID_NAME', `The name of a handler is ${shown(name)}. Pass a string.`)
   }
@@ -94,6 +102,8 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
     responseEvents: checkResponseEvents(responseEvent),
     workers,
     timeoutMs,
+    recover: checkRecover(whose, recover),
+    onDead,
     boundAt: new Error('bound here'),
   }
 }

@@ -16,8 +16,10 @@ export interface Context {
   readonly handler: string
   readonly id: string
   readonly key: string | undefined
-  /** Which attempt this is, from 1 on. */
+  /** Which attempt this is, from 1 on. One that burned none is not counted: the next has the same number. */
   readonly attempt: number
+  /** Whether it is a dead letter that is replayed: its handler may have done a part of it before. */
+  readonly replayed: boolean
   readonly headers: MessageHeaders
   /** The same for all messages of one chain. */
   readonly correlationId: string

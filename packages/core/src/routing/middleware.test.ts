@@ -32,6 +32,34 @@ describe('middleware', () => {
     await dp.stop()
   })
 
+  test('three of the dispatcher and two of a router: calls go outer to inner, errors travel back reversed', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    const steps: string[] = []
+    const step =
+      (name: string) =>
+      async (_message: unknown, { next }: { next: () => unknown }) => {
+        steps.push(`> ${name}`)
+        try {
+          return `${String(await next())} ${name}`
+        } catch (error) {
+          steps.push(`${(error as Error).message} ${name}`)
+          throw new Error(`${(error as Error).message} ${name}`, { cause: error })
+        }
+      }
+    for (const name of ['d1', 'd2', 'd3']) dp.use(step(name))
+    for (const name of ['r1', 'r2']) dp.queries.use(step(name))
+    dp.queries.bind('good', () => 'answer')
+    dp.queries.bind('bad', () => Promise.reject(new Error('boom')))
+    await dp.start()
+    const inward = ['> d1', '> d2', '> d3', '> r1', '> r2']
+    expect(await dp.request('good')).toBe('answer r2 r1 d3 d2 d1')
+    expect(steps.splice(0)).toEqual(inward)
+    await expect(dp.request('bad')).rejects.toThrow(/^boom r2 r1 d3 d2 d1$/)
+    const outward = ['boom r2', 'boom r2 r1', 'boom r2 r1 d3', 'boom r2 r1 d3 d2', 'boom r2 r1 d3 d2 d1']
+    expect(steps).toEqual([...inward, ...outward])
+    await dp.stop()
+  })
+
   test('is given the message, and the context that the handler is given', async () => {
     const dp = new Dispatcher()
     const seen: unknown[] = []
@@ -151,6 +179,30 @@ describe('outgoing middleware', () => {
     await dp.publish('e')
     await dp.stop()
     expect(steps).toEqual(['> first', '> second', '< second', '< first', 'handler'])
+  })
+
+  test('a refusal travels back through it reversed, and those outside may change it', async () => {
+    const dp = new Dispatcher()
+    const steps: string[] = []
+    for (const name of ['o1', 'o2', 'o3']) {
+      dp.use({
+        outgoing: (_message, next) => {
+          steps.push(`> ${name}`)
+          if (name === 'o3') throw new Error('not yours')
+          try {
+            next()
+          } catch (error) {
+            steps.push(`< ${name}`)
+            throw new Error(`${(error as Error).message} ${name}`, { cause: error })
+          }
+        },
+      })
+    }
+    dp.events.bind('e', () => void steps.push('handler'))
+    await dp.start()
+    await expect(dp.publish('e')).rejects.toThrow(/^not yours o2 o1$/)
+    expect(steps).toEqual(['> o1', '> o2', '> o3', '< o2', '< o1'])
+    await dp.stop()
   })
 
   const next = () => {}

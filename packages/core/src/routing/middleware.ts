@@ -1,4 +1,4 @@
-import { MiddlewareFault } from '../errors.ts'
+import { ImproperlyConfigured, MiddlewareFault, shown } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Context } from './context.ts'
@@ -41,6 +41,22 @@ export interface Outgoing {
  */
 export interface OutgoingMiddleware {
   readonly outgoing: (message: Outgoing, next: () => void) => void
+}
+
+/** The middleware of a dispatcher, in the order of `use`. */
+export class MiddlewareInUse {
+  readonly attempts: Middleware[] = []
+  readonly publications: OutgoingMiddleware[] = []
+
+  /** @throws {ImproperlyConfigured} for what is none. */
+  add(middleware: Middleware | OutgoingMiddleware): void {
+    if (typeof middleware === 'function') this.attempts.push(middleware)
+    else if (typeof middleware?.outgoing === 'function') this.publications.push(middleware)
+    else {
+      const text = `${shown(middleware)} is no middleware. Pass a function, or an object with a function 'outgoing'.`
+      throw new ImproperlyConfigured('INVALID_MIDDLEWARE', text)
+    }
+  }
 }
 
 /** One attempt: what the engine calls, and what middleware wraps. It is called with what a handler is given. */

@@ -2,9 +2,15 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import * as errors from '../../src/errors.ts'
+import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/contracts.md']
+const learn = ['guide', 'contracts', 'failures', 'middleware'].map((name) => `docs/learn/${name}.md`)
+const pages = ['README.md', ...learn]
+
+/** What snippets import besides the package: Node's types, schemas, and the optional peers. */
+const linked = ['@types/node', 'undici-types', 'arktype', 'valibot', 'zod', 'cockatiel', 'rate-limiter-flexible']
 
 interface Snippet {
   readonly title: string
@@ -24,6 +30,20 @@ function snippetsOf(page: string, text: string): Snippet[] {
   })
 }
 
+const guide = readFileSync(join(root, 'docs/learn/guide.md'), 'utf8')
+
+describe('the tables of the guide name', () => {
+  test('every notice, and none that there is not', () => {
+    const named = [...guide.matchAll(/`iambus:(\w+)`/g)].map(([, name]) => name)
+    expect(new Set(named)).toEqual(new Set(Object.keys(channels)))
+  })
+
+  test('every class of errors', () => {
+    const classes = Object.values(errors).filter(({ prototype }) => prototype instanceof errors.IambusError)
+    expect(classes.map(({ name }) => name).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
+  })
+})
+
 /** Each snippet is a program of its own: some merge into the library's types. */
 describe('the snippets of the documentation, in a project that has installed the package', () => {
   let project: string
@@ -34,9 +54,7 @@ describe('the snippets of the documentation, in a project that has installed the
     write('package.json', { name: 'reader', private: true, type: 'module' })
     run(project, 'npm', 'install', '--offline', inject('tarball'))
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
-    for (const name of ['@types/node', 'undici-types', 'zod', 'valibot', 'arktype']) {
-      symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
-    }
+    for (const name of linked) symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
     const compilerOptions = { strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable'] }
     for (const { file, text } of snippets) {
       writeFileSync(join(project, file), text)

@@ -46,6 +46,8 @@ describe('the check of import directions', () => {
     ['ports/a.ts', `import type { B } from '../routing/b.ts'`],
     ['engine/a.ts', `import { b } from 'left-pad'`],
     ['nowhere/a.ts', `import { b } from '../message/b.ts'`],
+    ['memory/a.ts', `import type { B } from '../engine/b.ts'`],
+    ['engine/a.ts', `import { b } from '../memory/b.ts'`],
   ])('refuses, in %s, %s', (path, text) => {
     expect(wrongImports([file(path, text)])).toHaveLength(1)
   })
@@ -60,6 +62,8 @@ describe('the check of import directions', () => {
     ['observe.ts', `import { b } from './ports/b.ts'`],
     ['engine/a.ts', `import { b } from 'node:fs'`],
     ['index.ts', `export { b } from './dispatcher.ts'`],
+    ['memory/a.ts', `import type { B } from '../ports/b.ts'`],
+    ['machine.ts', `import { b } from './memory/b.ts'`],
     ['message/a.test.ts', `import { b } from '../dispatcher.ts'`],
     ['message/a.ts', `// import { b } from '../dispatcher.ts'`],
   ])('lets pass, in %s, %s', (path, text) => {

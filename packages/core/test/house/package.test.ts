@@ -13,6 +13,16 @@ describe('the package', () => {
     expect(manifest).not.toHaveProperty('optionalDependencies')
   })
 
+  test('has optional peers only', () => {
+    const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+      readFileSync(join(root, 'packages/core/package.json'), 'utf8'),
+    ) as Record<string, object>
+    const allOptional = Object.fromEntries(
+      Object.keys(peerDependencies ?? {}).map((name) => [name, { optional: true }]),
+    )
+    expect(peerDependenciesMeta).toEqual(allOptional)
+  })
+
   test('holds what runs, its types, its license, and neither tests nor sources', () => {
     const files = run(root, 'tar', '-tzf', tarball).trim().split('\n')
     expect(files).toEqual(

@@ -1,0 +1,140 @@
+import { asError } from '../errors.ts'
+import type { MessageHeaders } from '../message/augmentable.ts'
+import type { Cause, Envelope } from '../message/envelope.ts'
+import { nextId } from '../message/id.ts'
+import type { Observer } from '../observe.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { DeadLetterStore, FailedAttempt, StoredLetter } from '../ports/dead-letters.ts'
+import type { Delivery } from './delivery.ts'
+import type { Handler } from './handler.ts'
+import type { HeldLanes } from './held-lanes.ts'
+
+/** A dead letter about to be written: what must not be kept can be taken out of it. */
+export interface Redactable {
+  readonly type: string
+  /** The handler, as `events/update-search`. */
+  readonly handler: string
+  readonly key: string | undefined
+  /** Replace it, do not change it: other handlers have the same object. */
+  message: object | string
+  headers: MessageHeaders
+  /** The errors may quote the message. */
+  attempts: readonly FailedAttempt[]
+}
+
+/** Takes out of a dead letter what must not be kept, when it is written. */
+export type Redact = (letter: Redactable) => void
+
+/** How dead letters are kept. */
+export interface DeadLetterOptions {
+  readonly store: DeadLetterStore
+  readonly redact: Redact | undefined
+  /** How many dead letters, and deliveries parked behind them, are kept. */
+  readonly capacity: number
+}
+
+interface DeadLetterQueueParts extends DeadLetterOptions {
+  readonly observer: Observer
+  readonly clock: Clock
+  readonly held: HeldLanes
+  readonly handlers: ReadonlyMap<string, Handler>
+}
+
+/** Keeps the deliveries that died, each until it has been replayed with success, or is discarded. */
+export class DeadLetterQueue {
+  readonly #parts: DeadLetterQueueParts
+
+  constructor(parts: DeadLetterQueueParts) {
+    this.#parts = parts
+  }
+
+  get store(): DeadLetterStore {
+    return this.#parts.store
+  }
+
+  /** Keeps a delivery that has died. One that was replayed is put back, with its new cause. */
+  keep(
+    delivery: Delivery,
+    failed: { readonly error: Error; readonly attempts: readonly FailedAttempt[] },
+  ): StoredLetter {
+    const { store, clock } = this.#parts
+    const { envelope, handler, rest } = delivery
+    const redacted = this.#redacted(delivery, envelope, failed.attempts)
+    const letter: StoredLetter = {
+      id: rest?.replays ?? nextId(),
+      handler,
+      ...redacted,
+      error: redacted.attempts.at(-1)?.error ?? failed.error,
+      diedAt: new Date(clock.now()),
+      causes: causesOf(envelope.cause),
+      isReplaying: false,
+    }
+    store.add(letter)
+    return letter
+  }
+
+  /** Whether the letter of a dead delivery is there, and waits for somebody to do something about it. */
+  isKept({ rest }: Delivery): boolean {
+    return this.#parts.store.get(rest?.letter ?? '')?.isReplaying === false
+  }
+
+  /** The dead delivery of a letter, where it holds its lane. */
+  headOf({ id, handler, envelope }: StoredLetter): Delivery | undefined {
+    const { key } = envelope
+    const head = key === undefined ? undefined : this.#parts.handlers.get(handler)?.lanes.of(key)?.head
+    return head?.state === 'dead' && head.rest?.letter === id ? head : undefined
+  }
+
+  /** Makes room for the latest: the oldest leaves, with whatever is parked behind it, in a notice that has all of it. */
+  makeRoom(): void {
+    const { store, held, capacity, observer } = this.#parts
+    while (store.size + held.parking.count > capacity) {
+      const oldest = this.#oldest()
+      if (oldest === undefined) return
+      store.remove(oldest.id)
+      const head = this.headOf(oldest)
+      const parked = head === undefined ? [] : this.dropBehind(head)
+      observer.say('evicted', { envelope: oldest.envelope, handler: oldest.handler, letter: oldest, parked })
+    }
+  }
+
+  /** Takes away what is parked behind a dead delivery, and lets the lane go. A replay among it stays a dead letter. */
+  dropBehind(dead: Delivery): Envelope[] {
+    const { store, held } = this.#parts
+    const dropped = held.parking.drop(dead)
+    for (const { rest } of dropped) if (rest?.replays !== undefined) store.update(rest.replays, { isReplaying: false })
+    held.free(dead)
+    return dropped.filter(({ replayed }) => !replayed).map(({ envelope }) => envelope)
+  }
+
+  #oldest(): StoredLetter | undefined {
+    for (const letter of this.#parts.store.matching({})) if (!letter.isReplaying) return letter
+    return undefined
+  }
+
+  #redacted(
+    { type, handler, key }: Delivery,
+    envelope: Envelope,
+    attempts: readonly FailedAttempt[],
+  ): Pick<StoredLetter, 'envelope' | 'attempts'> {
+    const { redact, observer } = this.#parts
+    if (redact === undefined) return { envelope, attempts }
+    const { message, headers } = envelope
+    const draft: Redactable = { type, handler, key, message, headers, attempts }
+    try {
+      redact(draft)
+    } catch (thrown) {
+      observer.say('redactFailed', { envelope, handler, error: asError(thrown) })
+      return { envelope, attempts }
+    }
+    return { envelope: envelope.with(draft), attempts: draft.attempts }
+  }
+}
+
+function causesOf(cause: Cause | undefined): StoredLetter['causes'] {
+  const causes: { id: string; type: string; handler: string }[] = []
+  for (let link = cause; link !== undefined; link = link.cause) {
+    causes.unshift({ id: link.id, type: link.type, handler: link.handler })
+  }
+  return causes
+}

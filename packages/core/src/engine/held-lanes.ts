@@ -1,0 +1,129 @@
+import type { Observer } from '../observe.ts'
+import type { Census } from './census.ts'
+import type { DeadLetterQueue } from './dead-letter-queue.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Delivery } from './delivery.ts'
+import type { Failures } from './failures.ts'
+import { Parking } from './parking.ts'
+import { Retries } from './retries.ts'
+
+/** What is needed of the engine. */
+export interface HoldingEngine {
+  readonly census: Census
+  readonly deadlines: Deadlines
+  readonly letters: DeadLetterQueue
+  readonly stopping: boolean
+  readonly stopped: boolean
+  abandon(delivery: Delivery, reason: Error, status: 'parked'): void
+  /** Gives a delivery up because the bus stops, and says so. */
+  stop(delivery: Delivery, reason: string): void
+  /** Takes one that is the head of its lane, or has none. */
+  ready(delivery: Delivery): void
+  /** Goes on with a lane that nobody holds any more. */
+  resume(head: Delivery): void
+  pump(): void
+}
+
+/**
+ * Lanes that a delivery holds without running: it waits for its next attempt, or is dead and has the others parked behind
+ * it. Here deliveries take the places of others.
+ */
+export class HeldLanes {
+  readonly parking: Parking
+  readonly #engine: HoldingEngine
+  readonly #retries: Retries
+  /** Heads of lanes that are held no more. */
+  readonly #freed: Delivery[] = []
+
+  constructor(engine: HoldingEngine, observer: Observer) {
+    this.#engine = engine
+    this.parking = new Parking(engine, observer)
+    this.#retries = new Retries(engine.deadlines, (delivery) => {
+      engine.ready(delivery)
+      engine.pump()
+    })
+  }
+
+  /** Has another attempt take the place of one that failed, after so many milliseconds. */
+  retry(failed: Delivery, failures: Failures, delayMs: number): void {
+    const next = failed.again(failures)
+    this.#takePlaceOf(failed, next)
+    if (delayMs === 0) return this.#engine.ready(next)
+    this.#retries.add(next, delayMs)
+    if (this.#engine.stopping) this.#stopLane(next)
+  }
+
+  /** Puts a dead letter back: where its dead delivery stands, or as the next in its lane. */
+  replay(delivery: Delivery, dead: Delivery | undefined): void {
+    const { key, target } = delivery
+    if (dead !== undefined) this.#takePlaceOf(dead, delivery)
+    if (dead !== undefined || key === undefined || target.lanes.enterNext(key, delivery)) this.#engine.ready(delivery)
+    else {
+      this.#engine.census.inFlight += 1
+      this.#engine.census.waiting += 1
+      this.queue(delivery)
+    }
+    this.#engine.pump()
+  }
+
+  /** A delivery has its place behind others, and has been counted as waiting. */
+  queue(delivery: Delivery): void {
+    delivery.stamp()
+    const head = delivery.lane?.head
+    if (head?.state === 'dead') {
+      this.parking.add(delivery)
+      this.#engine.letters.makeRoom()
+    } else if (head?.state === 'retrying' && this.#engine.stopping) this.#stopLane(head)
+  }
+
+  /** Lets a lane go on that the delivery has held. */
+  free(delivery: Delivery): void {
+    const { key, lane, target } = delivery
+    this.parking.unpark(delivery)
+    delivery.state = 'ended'
+    const next = key === undefined || lane?.head !== delivery ? undefined : target.lanes.leave(key, lane)
+    if (next === undefined) return
+    this.#freed.push(next)
+    if (!this.#engine.stopped) this.resume()
+  }
+
+  /** Goes on with the lanes that were freed while nothing could run. */
+  resume(): void {
+    for (const head of this.#freed.splice(0)) this.#engine.resume(head)
+    this.#engine.pump()
+  }
+
+  /** It will not be tried again; its lane is held until `freeRetrying`. */
+  cancel(delivery: Delivery): void {
+    this.#retries.cancel(delivery)
+  }
+
+  /** Gives up what waits for its next attempt, and whatever is behind it or will be: nothing can overtake it. */
+  stopRetrying(): void {
+    for (const delivery of this.#retries) this.#stopLane(delivery)
+  }
+
+  freeRetrying(): void {
+    for (const delivery of this.#retries.clear()) this.free(delivery)
+  }
+
+  /** Every delivery that waits for its next attempt. */
+  retrying(): Delivery[] {
+    return [...this.#retries]
+  }
+
+  #takePlaceOf(held: Delivery, next: Delivery): void {
+    const { lane } = held
+    this.parking.unpark(held)
+    held.state = 'ended'
+    if (lane === undefined) return
+    next.lane = lane
+    lane.head = next
+  }
+
+  #stopLane(head: Delivery): void {
+    for (const delivery of head.lane === undefined ? [head] : [head, ...head.lane]) {
+      if (delivery.abandoned === undefined) this.#engine.stop(delivery, 'stop() does not wait for retries')
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import { channels, type Observer } from '../observe.ts'
+import { isThenable, nativePromise } from '../routing/middleware.ts'
+import type { Census } from './census.ts'
+import { caller, type Delivery } from './delivery.ts'
+import { Fifo } from './fifo.ts'
+import type { Places } from './places.ts'
+import type { Settlement } from './settlement.ts'
+import { type Worker, type WorkerEngine, Workers } from './worker.ts'
+
+/** How many deliveries of one lane a worker runs in a row while others wait for a worker. */
+const BURST = 32
+
+/** What a runner works with. */
+export interface RunnerParts {
+  readonly observer: Observer
+  readonly census: Census
+  readonly places: Places
+  readonly settlement: Settlement
+  /** Runs one attempt. */
+  readonly run: (delivery: Delivery) => unknown
+}
+
+/**
+ * Starts what can start, and goes on with what comes next: a worker runs a delivery, then the next of its lane, then
+ * whatever waits for a worker.
+ */
+export class Runner implements WorkerEngine {
+  readonly workers: Workers = new Workers(this)
+  /** Heads of their lanes, and deliveries without a key, that the pump has not looked at yet. */
+  readonly fresh: Fifo<Delivery> = new Fifo()
+  /** Whether something is being started: nothing starts inside of that. */
+  isPumping = false
+  readonly #parts: RunnerParts
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts
+  }
+
+  pump(): void {
+    if (this.isPumping || (this.fresh.first === undefined && !this.#parts.places.pool.isWanted)) return
+    this.isPumping = true
+    try {
+      this.#startReady()
+    } finally {
+      this.isPumping = false
+    }
+  }
+
+  /** Starts a request within the call, and gives the promise of its answer. It has its places. */
+  startNow(delivery: Delivery): Promise<unknown> {
+    this.isPumping = true
+    try {
+      return this.#requestNow(delivery, this.#parts.places.limited ? this.workers.take(delivery) : undefined)
+    } finally {
+      this.isPumping = false
+      this.pump()
+    }
+  }
+
+  /** For workers: the promise of an attempt has been settled. What this gives or throws is for the caller of a request. */
+  settled(worker: Worker, value: unknown, hasFailed: boolean): unknown {
+    const delivery = worker.delivery as Delivery
+    let error: Error | undefined
+    this.isPumping = true
+    try {
+      error = hasFailed ? this.#parts.settlement.fail(delivery, value) : this.#parts.settlement.succeed(delivery, value)
+      this.#goOn(delivery, worker)
+      this.#startReady()
+    } finally {
+      this.isPumping = false
+    }
+    if (error !== undefined && delivery.waiter === caller) throw error
+    return value
+  }
+
+  #requestNow(delivery: Delivery, worker: Worker | undefined): Promise<unknown> {
+    let value: unknown
+    let error: Error | undefined
+    try {
+      value = this.#call(delivery)
+    } catch (thrown) {
+      error = this.#parts.settlement.fail(delivery, thrown)
+    }
+    const own = worker ?? this.workers.takeAdopted()
+    if (error === undefined && isThenable(value)) {
+      const { done, failed } = own ?? this.workers.take(delivery)
+      return nativePromise(value).then(done, failed)
+    }
+    error ??= this.#parts.settlement.succeed(delivery, value)
+    this.#goOn(delivery, own)
+    return error === undefined ? Promise.resolve(value) : Promise.reject(error)
+  }
+
+  #startReady(): void {
+    const { places } = this.#parts
+    for (;;) {
+      const fresh = this.fresh.shift()
+      const pool = fresh?.target.pool
+      if (fresh !== undefined && places.limited && !pool?.isOpen) {
+        fresh.stamp()
+        pool?.wait(fresh)
+        continue
+      }
+      if (fresh !== undefined && places.limited) pool?.enter()
+      const next = fresh ?? (places.limited ? places.pool.take() : undefined)
+      if (next === undefined) return
+      this.#waitsNoMore(next)
+      this.#run(next, places.limited ? this.workers.take(next) : undefined)
+    }
+  }
+
+  /**
+   * Runs a delivery, and whatever comes next for its worker, until one is asynchronous or there is none. Where there are
+   * no limits, only the asynchronous ones need a worker.
+   */
+  #run(first: Delivery, worker: Worker | undefined): void {
+    let delivery: Delivery | undefined = first
+    for (; delivery !== undefined; delivery = this.#nextFor(delivery, worker)) {
+      if (delivery.state === 'dropped') {
+        delivery.state = 'ended'
+        continue
+      }
+      let value: unknown
+      let thrown: { readonly error: unknown } | undefined
+      try {
+        value = this.#call(delivery)
+      } catch (error) {
+        thrown = { error }
+      }
+      worker ??= this.workers.takeAdopted()
+      if (thrown !== undefined) this.#parts.settlement.fail(delivery, thrown.error)
+      else if (isThenable(value)) {
+        const { done, failed } = worker ?? this.workers.take(delivery)
+        void nativePromise(value).then(done, failed)
+        return
+      } else this.#parts.settlement.succeed(delivery, value)
+    }
+  }
+
+  /** A delivery has ended: runs what comes next for its worker, if anything does. */
+  #goOn(ended: Delivery, worker: Worker | undefined): void {
+    const next = this.#nextFor(ended, worker)
+    if (next !== undefined) this.#run(next, worker)
+  }
+
+  /** Gives what comes next for the worker of a delivery that has ended, or lets the worker go. */
+  #nextFor(ended: Delivery, worker: Worker | undefined): Delivery | undefined {
+    const { target, key, lane, state } = ended
+    // The lane of one that is tried again, or is dead, may be held.
+    const isHeld = key === undefined || lane?.head !== ended || state === 'dead'
+    const behind = isHeld ? undefined : target.lanes.leave(key, lane)
+    let next = behind
+    if (worker !== undefined && this.#parts.places.limited) {
+      if (behind === undefined || worker.burst >= BURST || target.pool.isOver) {
+        if (behind !== undefined) target.pool.wait(behind)
+        target.pool.leave()
+        worker.burst = 0
+        next = this.#parts.places.pool.take()
+      } else worker.burst += 1
+    }
+    if (next !== undefined) this.#waitsNoMore(next)
+    if (worker === undefined) return next
+    worker.delivery = next
+    if (next === undefined) this.workers.release(worker)
+    return next
+  }
+
+  #call(delivery: Delivery): unknown {
+    delivery.state = 'running'
+    if (channels.started.hasSubscribers) this.#sayStarted(delivery)
+    if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
+    const { timeoutMs } = delivery.target
+    if (timeoutMs !== undefined) this.#parts.settlement.limitTime(delivery, timeoutMs)
+    this.workers.starting = delivery
+    try {
+      return this.#parts.run(delivery)
+    } finally {
+      this.workers.starting = undefined
+    }
+  }
+
+  #waitsNoMore(delivery: Delivery): void {
+    // Else it was given up meanwhile, and is not counted any more.
+    if (delivery.state === 'waiting') this.#parts.census.fewerWait()
+  }
+
+  #sayStarted({ envelope, handler, attempt }: Delivery): void {
+    this.#parts.observer.say('started', { envelope, handler, attempt })
+  }
+}
