@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { Redact } from './engine/dead-letter-queue.ts'
 import { Engine, type EngineParts } from './engine/engine.ts'
 import { InvalidOption, shown } from './errors.ts'
+import { checkMessageTypes, type MessageType } from './message/message-type.ts'
 import {
   type CapacityMarks,
   checkCapacity,
@@ -61,6 +62,11 @@ export interface DispatcherOptions {
   /** How long a handler that was given up may go on before it is reported as stalled, in ms. Default 30 000. */
   readonly stallAfterMs?: number
   /**
+   * Messages that this dispatcher only publishes, or reaches only through a base class. `start()` checks them with those
+   * that are bound. Default: none.
+   */
+  readonly messages?: readonly MessageType[]
+  /**
    * What becomes of a delivery whose attempt has failed, where neither its binding nor its router says: `retry()`,
    * `deadLetter()`, `discard()`, your own function, or several. Default: one attempt, then it is a dead letter.
    */
@@ -106,6 +112,7 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
     checkRecover(`${router}.`, recover)
     checkOnDead(`${router}.`, onDead)
   }
+  settled.messages = checkMessageTypes("The dispatcher's messages", settled.messages)
   checkRecover('', settled.recover)
   checkOnDead('', settled.onDead)
   checkCount('deadLetterCapacity', settled.deadLetterCapacity)
@@ -135,6 +142,7 @@ const defaults: SettledOptions = {
   events: {},
   commands: {},
   queries: {},
+  messages: [],
   recover: [],
   redact: undefined,
   asyncContext: false,

@@ -256,7 +256,7 @@ export class Dispatcher {
     const routers = this.#routers.all
     this.#routers.frozen = true
     try {
-      checkWiring(routers, this.#mounted, this.#observer)
+      checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.#observer })
       if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
       this.#routers.frozen = false

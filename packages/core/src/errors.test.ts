@@ -8,6 +8,8 @@ const cause = new Error('the cause')
 const one: IambusError[] = [
   new errors.Aborted('text', { cause }),
   new errors.AttemptEnded('events/log', 'shop.placed'),
+  new errors.CodecError('MALFORMED', 'text'),
+  new errors.ContractViolation('The message', 'shop.placed', []),
   new errors.HandlerConstructionFailed('Log', cause),
   new errors.HandlerDoesNotExist('text'),
   new errors.HandlerSignatureError('text'),
@@ -82,6 +84,21 @@ describe('ImproperlyConfigured.of', () => {
 
   test('is told from a single fault, which has its own code and no problems', () => {
     expect(new ImproperlyConfigured('NAME_TAKEN', 'text')).toMatchObject({ code: 'NAME_TAKEN', problems: [] })
+  })
+})
+
+describe('ContractViolation', () => {
+  test('lists every place and what is wrong there', () => {
+    const issues = [
+      { path: 'books[2].title', message: 'Required' },
+      { path: '', message: 'Too old' },
+    ]
+    const error = new errors.ContractViolation('The message', 'shop.placed', issues)
+    expect(error).toMatchObject({ type: 'shop.placed', issues })
+    expect(error.message).toBe(
+      "The message 'shop.placed' breaks its contract. Make it what its schema says:\n" +
+        '  books[2].title: Required\n  the whole: Too old',
+    )
   })
 })
 

@@ -60,6 +60,39 @@ export class InvalidMessage extends IambusError {
   }
 }
 
+/** One place where a value is not what its schema says. */
+export interface Violation {
+  /** Where, such as `books[2].title`; empty for the whole. */
+  readonly path: string
+  readonly message: string
+}
+
+/** A message, or the reply to one, is not what its schema says. Every place is in `issues`. */
+export class ContractViolation extends IambusError {
+  /** The name of the message's type. */
+  readonly type: string
+  readonly issues: readonly Violation[]
+
+  /** @param what names the value in front of its type: `'The message'`, `'The reply to'`. */
+  constructor(what: string, type: string, issues: readonly Violation[]) {
+    const list = issues.map(({ path, message }) => `  ${path === '' ? 'the whole' : path}: ${message}`).join('\n')
+    super('CONTRACT_VIOLATION', `${what} '${type}' breaks its contract. Make it what its schema says:\n${list}`)
+    this.type = type
+    this.issues = issues
+  }
+}
+
+/** A codec could not write a message as text, or bring one back: `code` says why (`'UNKNOWN_TYPE'`, `'MALFORMED'`, ...). */
+export class CodecError extends IambusError {
+  /** The value that it was about, such as `books[2].title`; empty for the whole. */
+  readonly path: string
+
+  constructor(code: string, message: string, options?: ErrorOptions & { readonly path?: string }) {
+    super(code, message, options)
+    this.path = options?.path ?? ''
+  }
+}
+
 /** An option has a value that it cannot have. */
 export class InvalidOption extends IambusError {
   constructor(message: string) {

@@ -10,6 +10,8 @@ export type { Handled, Outcome, OutcomeStatus } from './engine/outcome.ts'
 export {
   Aborted,
   AttemptEnded,
+  CodecError,
+  ContractViolation,
   DeadLetterUnavailable,
   HandlerConstructionFailed,
   HandlerDoesNotExist,
@@ -32,13 +34,25 @@ export {
   Stopped,
   TimedOut,
   Unavailable,
+  type Violation,
   WrongKind,
 } from './errors.ts'
-export { type DefinedClass, defineCommand, defineEvent, defineQuery } from './message/define.ts'
+export { Codec } from './message/codec.ts'
+export type { CodecOptions } from './message/codec-bounds.ts'
+export {
+  type DefinedClass,
+  defineCommand,
+  defineEvent,
+  defineQuery,
+  type PayloadSchema,
+  type ResultOption,
+  type SchemaClass,
+} from './message/define.ts'
 export * from './message/augmentable.ts'
 export type { Envelope } from './message/envelope.ts'
 export { Command, Event, type Kind, Query, type ResultOf } from './message/kind.ts'
 export type { MessageClass, MessageType } from './message/message-type.ts'
+export type { InputOf, OutputOf, SchemaIssue, SchemaResult, StandardSchema } from './message/standard-schema.ts'
 export { dedupe, type DedupeOptions } from './middleware/dedupe.ts'
 export { guarded, type Policy } from './middleware/guarded.ts'
 export { logging, loggingOutgoing, type LoggingOptions } from './middleware/logging.ts'

@@ -10,6 +10,7 @@ import type { Close } from './engine/lifecycle.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
+import type { MessageType } from './message/message-type.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
 import type { Kind } from './message/kind.ts'
 import type { Observer } from './observe.ts'
@@ -21,7 +22,7 @@ import { aroundOutgoing, type MiddlewareInUse } from './routing/middleware.ts'
 import type { Mounted } from './routing/module.ts'
 import { responseCycles } from './routing/response-cycles.ts'
 import type { Router } from './routing/router.ts'
-import { openSingletons, wiringProblems } from './routing/wiring.ts'
+import { namedByClass, openSingletons, wiringProblems } from './routing/wiring.ts'
 
 /** What the messages of a dispatcher run on. It outlives a stop. */
 export interface Machine {
@@ -47,12 +48,21 @@ export function machineOf(
   return { engine, capacity, limits, deadLetters: new DeadLetters(engine, parts.observer) }
 }
 
+/** What is checked besides the routers. */
+export interface WiringParts {
+  readonly mounted: Mounted
+  readonly messages: readonly MessageType[]
+  readonly observer: Observer
+}
+
 /** Says what is doubtful. @throws {ImproperlyConfigured} with everything that is wrong. */
-export function checkWiring(routers: readonly Router[], mounted: Mounted, observer: Observer): void {
-  const problems = [...mounted.problems, ...wiringProblems(routers)]
+export function checkWiring(routers: readonly Router[], { mounted, messages, observer }: WiringParts): void {
+  const problems = [...mounted.problems, ...wiringProblems(routers, messages)]
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
   const bindings = routers.flatMap((router) => router.bindings)
   for (const cycle of responseCycles(bindings)) observer.say('responseCycle', { cycle })
+  const types = namedByClass(bindings, messages)
+  if (types.length > 0) observer.say('namedByClass', { types })
 }
 
 /** What a start works with, besides the machine. */

@@ -68,6 +68,8 @@ export interface Notices {
   readonly closeFailed: { readonly provider: string; readonly error: Error }
   /** `start()` found nothing bound: the dispatcher stays unstarted. */
   readonly nothingBound: Record<never, never>
+  /** Types whose name is the name of their class: a minifier may change it. */
+  readonly namedByClass: { readonly types: readonly string[] }
   /** Handlers whose `responseEvent`s lead back to themselves. `cycle` names the types in order. */
   readonly responseCycle: { readonly cycle: readonly string[] }
 }
@@ -189,6 +191,12 @@ const table: Table = {
   nothingBound: {
     level: 'warn',
     text: () => 'No handler is bound: start() has nothing to do, and the dispatcher stays unstarted.',
+  },
+  namedByClass: {
+    level: 'info',
+    text: ({ types }) =>
+      `These types have the names of their classes, which a minifier may change: ${types.join(', ')}. ` +
+      'Give each a static type, if messages are to be kept or sent elsewhere.',
   },
   responseCycle: {
     level: 'warn',

@@ -105,11 +105,12 @@ export class Admission implements Outlet {
     this.#parts.engine.pump()
   }
 
-  /** Where the message goes. @throws where it is no message, or this verb is not for it. */
+  /** Where the message goes. @throws where it is no message, breaks its contract, or this verb is not for it. */
   #route(verb: Verb, message: object | string): Route<Handler> {
     const route = this.#parts.map.routeOf(message)
     if (route.kind !== undefined && !isFor(verb, route.kind)) throw wrongKind(verb, route.type, route.kind)
     if (verb !== 'publish' && route.handlers.length === 0) throw noHandler(route.type, route.kind)
+    route.check?.(message as object) // A string has none.
     return route
   }
 

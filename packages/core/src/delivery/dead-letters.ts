@@ -4,6 +4,7 @@ import { Failures } from '../engine/failures.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import { DeadLetterUnavailable, InvalidMessage, InvalidOption, NotAccepting, shown } from '../errors.ts'
+import { checkOf } from '../message/contract.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
 import {
@@ -93,8 +94,8 @@ export class DeadLetters {
    *
    * @param edit is given the dead letter, and gives the message, and other headers where they are to change. Which type the
    *   message has, you know: `(letter: DeadLetter<Charge>) => ...`.
-   * @throws {DeadLetterUnavailable | NotAccepting | InvalidMessage | InvalidOption}, and what `edit` throws, as a
-   *   rejection: then nothing has changed.
+   * @throws {DeadLetterUnavailable | NotAccepting | InvalidMessage | InvalidOption | ContractViolation}, and what `edit`
+   *   throws, as a rejection: then nothing has changed.
    */
   editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options: Waiting): Promise<Outcome>
   editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options?: NotWaiting): Promise<void>
@@ -107,11 +108,13 @@ export class DeadLetters {
     const { message, headers = letter.envelope.headers } = edited
     checkNames('deadLetters.editAndReplay()', options, ['waitForResponse'])
     checkMessageOptions({ headers })
-    const type = typeName(messageTypeOf(message))
+    const messageType = messageTypeOf(message)
+    const type = typeName(messageType)
     if (type !== letter.envelope.type) {
       const text = `The dead letter is of '${letter.envelope.type}', and was edited to be '${type}'. Give a message of its type.`
       throw new InvalidMessage(text)
     }
+    if (typeof message === 'object') checkOf(messageType)?.(message)
     this.#letter(id) // It may have gone meanwhile.
     this.#checkAccepting()
     const handler = this.#handlerOf(letter)

@@ -1,4 +1,4 @@
-import { InvalidMessage, shown } from '../errors.ts'
+import { InvalidMessage, InvalidOption, shown } from '../errors.ts'
 import type { StringEvents } from './augmentable.ts'
 import type { Kind } from './kind.ts'
 
@@ -52,6 +52,42 @@ export function markedKind(type: MessageType): Kind | undefined {
 export function isMessageType(value: unknown): value is MessageType {
   if (typeof value === 'string') return value !== ''
   return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null
+}
+
+/**
+ * Checks a list of message types.
+ *
+ * @param what names the list in front of what is wrong with it.
+ * @throws {InvalidOption} for what is no list, and for anything in it that no message is of.
+ */
+export function checkMessageTypes(what: string, types: unknown): readonly MessageType[] {
+  const remedy = 'Pass an array of message classes and strings.'
+  if (!Array.isArray(types)) throw new InvalidOption(`${what} are ${shown(types)}. ${remedy}`)
+  return (types as readonly unknown[]).map((type) => {
+    if (!isMessageType(type)) throw new InvalidOption(`Among ${what.toLowerCase()} is ${shown(type)}. ${remedy}`)
+    if (typeName(type) !== '') return type
+    const text = `Among ${what.toLowerCase()} is a class without a name. Give it a \`static type = 'my.message'\`.`
+    throw new InvalidOption(text)
+  })
+}
+
+/** What is wrong with types that share a name: nothing, where each has its own. */
+export function sharedNames(types: Iterable<MessageType>): { readonly text: string; readonly last: MessageType }[] {
+  const groups = [...Map.groupBy(types, typeName)].filter(([, group]) => group.length > 1)
+  return groups.map(([name, group]) => {
+    const list = group.map(shownType).join(', ')
+    const text = `${group.length} message types have one name, '${name}': ${list}. Give each its own static type.`
+    return { text, last: group.at(-1) ?? '' }
+  })
+}
+
+function shownType(type: MessageType): string {
+  if (typeof type === 'string') return 'a string'
+  const name = type.name === '' ? 'a class without a name' : `class ${type.name}`
+  const base: unknown = Object.getPrototypeOf(type)
+  // A class made by `defineX` has no name, and is there to be extended: its name is meant for the one that does.
+  const inherits = !Object.hasOwn(type, 'type') && typeof base === 'function' && base.name !== '' && 'type' in base
+  return inherits ? `${name} (which inherits it from ${base.name})` : name
 }
 
 function isPromise(message: object): boolean {

@@ -1,4 +1,5 @@
 import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, shown } from '../errors.ts'
+import { contractOf } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
 import { isMessageType, type MessageClass, type MessageType, markedKind, typeName } from '../message/message-type.ts'
 import { checkDurationMs, checkNames, checkOnDead, checkWorkers, type OnDead } from '../options.ts'
@@ -131,6 +132,7 @@ function checkTypes(kind: Kind, message: unknown): MessageType[] {
           `Bind it on dp.${routerName[marked]}.`,
       )
     }
+    if (typeof type !== 'string') contractOf(type)
     return type
   })
 }

@@ -1,3 +1,4 @@
+import { checkOf } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
 import { type MessageType, markedKind, messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Binding } from './binding.ts'
@@ -11,6 +12,8 @@ export interface Route<H> {
   readonly kind: Kind | undefined
   /** Its handlers, in the order of their binding. */
   readonly handlers: readonly H[]
+  /** Checks a message by the schema of its class, where that has one. @throws {ContractViolation} */
+  readonly check: ((message: object) => void) | undefined
 }
 
 /**
@@ -30,7 +33,7 @@ export class HandlerMap<H> {
     this.#handlerOf = handlerOf
   }
 
-  /** @throws {InvalidMessage} for what is no message. */
+  /** @throws {InvalidMessage} for what is no message. @throws {ImproperlyConfigured} for a class with a faulty contract. */
   routeOf(message: unknown): Route<H> {
     const isObject = typeof message === 'object' && message !== null
     return (
@@ -46,7 +49,7 @@ export class HandlerMap<H> {
     const named = found.find(({ types }) => types.includes(type))
     const kind = markedKind(type) ?? (named ?? found[0])?.router
     const handlers = found.filter((binding) => binding.router === kind).map(this.#handlerOf)
-    const route = { type: typeName(type), kind, handlers }
+    const route = { type: typeName(type), kind, handlers, check: checkOf(type) }
     if (named !== undefined) this.#routes.set(typeof type === 'string' ? type : type.prototype, route)
     else if (typeof type !== 'string') this.#unnamed.set(type, route)
     return route // A string that nobody named is found anew each time: there may be any number of them.

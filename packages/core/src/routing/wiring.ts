@@ -1,6 +1,7 @@
-import { type IambusError, ImproperlyConfigured } from '../errors.ts'
+import { IambusError, ImproperlyConfigured } from '../errors.ts'
+import { contractOf, isNamedByClass } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
-import { type MessageType, markedKind, typeName } from '../message/message-type.ts'
+import { type MessageType, markedKind, sharedNames, typeName } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
 import { type Binding, routerName } from './binding.ts'
 import { OpenProviders, Provider } from './providers.ts'
@@ -30,13 +31,17 @@ export function nameHandlers(bindings: readonly Binding[]): HandlerNames {
   return names
 }
 
-/** Everything that is wrong with the handlers of a dispatcher, found before any of them runs. */
-export function wiringProblems(routers: readonly Router[]): IambusError[] {
+/**
+ * Everything that is wrong with the handlers of a dispatcher, found before any of them runs.
+ * @param messages what the dispatcher names besides: it is checked with them.
+ */
+export function wiringProblems(routers: readonly Router[], messages: readonly MessageType[]): IambusError[] {
   const bindings = routers.flatMap((router) => router.bindings)
   return [
     ...routers.flatMap((router) => router.problems),
     ...sameName(bindings),
-    ...sameTypeName(bindings),
+    ...messages.flatMap(faultyContract),
+    ...sameTypeName(bindings, messages),
     ...inTwoRouters(bindings),
     ...twoHandlers(bindings),
     ...providersAtOdds(bindings),
@@ -51,6 +56,16 @@ function fault(code: string, text: string, binding: Binding | undefined): Improp
   return error
 }
 
+function faultyContract(type: MessageType): IambusError[] {
+  try {
+    if (typeof type !== 'string') contractOf(type)
+    return []
+  } catch (error) {
+    if (error instanceof IambusError) return [error]
+    throw error
+  }
+}
+
 function sameName(bindings: readonly Binding[]): IambusError[] {
   const given = bindings.filter((binding) => binding.givenName !== undefined)
   const groups = Map.groupBy(given, ({ router, givenName }) => `dp.${routerName[router]}: '${givenName}'`)
@@ -59,18 +74,11 @@ function sameName(bindings: readonly Binding[]): IambusError[] {
   )
 }
 
-function sameTypeName(bindings: readonly Binding[]): IambusError[] {
-  const all = new Set(bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]))
-  return several(Map.groupBy(all, typeName)).map(([name, group]) => {
-    const classes = group.map((type) => {
-      if (typeof type === 'string') return 'a string'
-      return type.name === '' ? 'a class without a name' : `class ${type.name}`
-    })
-    const text = `${group.length} message types have one name, '${name}': ${classes.join(', ')}. Give each its own static type.`
-    const last = bindings.findLast(({ types, responseEvents }) =>
-      [...types, ...responseEvents].includes(group.at(-1) ?? ''),
-    )
-    return fault('TYPE_TAKEN', text, last)
+function sameTypeName(bindings: readonly Binding[], messages: readonly MessageType[]): IambusError[] {
+  const all = new Set([...bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]), ...messages])
+  return sharedNames(all).map(({ text, last }) => {
+    const binding = bindings.findLast(({ types, responseEvents }) => [...types, ...responseEvents].includes(last))
+    return fault('TYPE_TAKEN', text, binding)
   })
 }
 
@@ -118,6 +126,12 @@ function providersAtOdds(bindings: readonly Binding[]): IambusError[] {
     const text = `The provider '${name}' is made of two different functions. Make it once, or give each its own name.`
     return [fault('PROVIDER_TWO_FUNCTIONS', text, lastWith(group))]
   })
+}
+
+/** The types whose name is that of their class, which a minifier may change. */
+export function namedByClass(bindings: readonly Binding[], messages: readonly MessageType[]): string[] {
+  const all = [...bindings.flatMap((binding) => [...binding.types, ...binding.responseEvents]), ...messages]
+  return [...new Set(all.filter(isNamedByClass).map(typeName))]
 }
 
 /**

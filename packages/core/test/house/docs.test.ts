@@ -6,10 +6,11 @@ import * as errors from '../../src/errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const pages = ['README.md', 'docs/learn/guide.md', 'docs/learn/failures.md', 'docs/learn/middleware.md']
+const learn = ['guide', 'contracts', 'failures', 'middleware'].map((name) => `docs/learn/${name}.md`)
+const pages = ['README.md', ...learn]
 
-/** What snippets import besides the package: Node's types, and the optional peers. */
-const linked = ['@types/node', 'undici-types', 'cockatiel', 'rate-limiter-flexible']
+/** What snippets import besides the package: Node's types, schemas, and the optional peers. */
+const linked = ['@types/node', 'undici-types', 'arktype', 'valibot', 'zod', 'cockatiel', 'rate-limiter-flexible']
 
 interface Snippet {
   readonly title: string

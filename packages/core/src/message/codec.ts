@@ -1,0 +1,98 @@
+import { CodecError, ImproperlyConfigured, shown } from '../errors.ts'
+import { type CodecBounds, codecBounds, type CodecOptions } from './codec-bounds.ts'
+import { contractOf } from './contract.ts'
+import { Decoder } from './decoder.ts'
+import { Encoder } from './encoder.ts'
+import { checkMessageTypes, messageTypeOf, type MessageType, sharedNames, typeName } from './message-type.ts'
+import type { CodecType } from './revive.ts'
+
+/**
+ * Writes messages as text, and brings each back as an instance of its class, or not at all.
+ *
+ * ```ts
+ * const codec = new Codec([BookCreated, CreateBook])
+ * const text = codec.encode(new BookCreated({ title: 'Emma', at: new Date() }))
+ * codec.decode(text) // a BookCreated, with a Date in it
+ * ```
+ *
+ * The text is JSON: `{ "type": "library.book-created", "version": 1, "data": { ... } }`. What JSON has no form for is
+ * written with a tag, or refused; nothing comes back as something else.
+ */
+export class Codec {
+  readonly #bounds: CodecBounds
+  readonly #byName = new Map<string, CodecType | string>()
+  readonly #byPrototype = new Map<unknown, CodecType>()
+
+  /**
+   * @param types the classes of the messages, and of whatever else is an instance of a class inside them; also strings.
+   * @throws {InvalidOption} for what is no message type, or bounds that cannot be.
+   * @throws {ImproperlyConfigured} for two types of one name, or a class with a faulty version, upcast, revive or schema.
+   */
+  constructor(types: readonly MessageType[], options: CodecOptions = {}) {
+    this.#bounds = codecBounds(options)
+    const all = new Set(checkMessageTypes('The types of a codec', types))
+    for (const { text } of sharedNames(all)) throw new ImproperlyConfigured('TYPE_TAKEN', text)
+    for (const type of all) {
+      const name = typeName(type)
+      const known = typeof type === 'string' ? type : { name, type, contract: contractOf(type) }
+      this.#byName.set(name, known)
+      if (typeof known === 'object') this.#byPrototype.set(known.type.prototype, known)
+    }
+  }
+
+  /**
+   * The text of a message.
+   *
+   * @throws {InvalidMessage} for what is no message.
+   * @throws {CodecError} for a type that the codec does not know, for a value that would not come back as it is, and for a
+   *   message that is nested too deep or too large; with the `path` to it.
+   */
+  encode(message: object | string): string {
+    const type = messageTypeOf(message)
+    const known = typeof type === 'string' ? this.#byName.get(type) : this.#byPrototype.get(type.prototype)
+    if (known === undefined || (typeof message === 'string' && typeof known === 'object')) {
+      const what = typeof type === 'string' ? 'the string' : `the class ${type.name} of type`
+      throw new CodecError(
+        'UNKNOWN_TYPE',
+        `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]).`,
+      )
+    }
+    if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
+    const encoder = new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)
+    return this.#checkedSize(encoder.encode(message as object), 'message')
+  }
+
+  /**
+   * The message of a text.
+   *
+   * @throws {CodecError} for a text that no codec writes, of a type or version that this one does not know, nested too deep
+   *   or too large.
+   * @throws {ContractViolation} for data of an older version that, upcast, does not fit the schema of its class.
+   */
+  decode(text: string): object | string {
+    if (typeof text !== 'string') {
+      throw new CodecError('MALFORMED', `A codec was given ${shown(text)} to decode. Pass a text that one has written.`)
+    }
+    this.#checkedSize(text, 'text')
+    let parsed: unknown
+    try {
+      parsed = JSON.parse(text)
+    } catch (cause) {
+      throw new CodecError('MALFORMED', `The text ${shown(text)} is no JSON. Look at who wrote it: no codec does.`, {
+        cause,
+      })
+    }
+    return new Decoder((name) => this.#byName.get(name), this.#bounds).decode(parsed)
+  }
+
+  #checkedSize(text: string, what: string): string {
+    const { maxBytes } = this.#bounds
+    // No character takes more than three bytes; so most texts need not be counted.
+    const isLarge = text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)
+    if (!isLarge) return text
+    throw new CodecError(
+      'TOO_LARGE',
+      `The ${what} is larger than ${maxBytes} bytes. Send less, or pass larger maxBytes.`,
+    )
+  }
+}
