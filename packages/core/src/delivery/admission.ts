@@ -24,6 +24,8 @@ import { giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
+const { accepted: heard } = channels
+
 /** What the admission works with. */
 export interface AdmissionParts {
   readonly map: HandlerMap<Handler>
@@ -169,7 +171,7 @@ export class Admission implements Outlet {
   }
 
   #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
-    if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
+    if (heard.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
     if (options.signal === undefined && options.timeoutMs === undefined) {
       return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
     }
@@ -221,7 +223,7 @@ export class Admission implements Outlet {
     const answer = capacity.enter(
       () => {
         giveUp = (error) => engine.abandon(delivery, error)
-        if (channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
+        if (heard.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
         return engine.requestLater(delivery)
       },
       (leave) => {
@@ -252,7 +254,7 @@ export class Admission implements Outlet {
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
-      if (index === 0 && channels.accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers)
+      if (index === 0 && heard.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers)
       if (typeof of === 'object' && of.cause !== undefined) this.#checkDepth(delivery)
       engine.submit(delivery)
     }

@@ -10,6 +10,8 @@ import { type Worker, type WorkerEngine, Workers } from './worker.ts'
 /** How many deliveries of one lane a worker runs in a row while others wait for a worker. */
 const BURST = 32
 
+const { started } = channels
+
 /** What a runner works with. */
 export interface RunnerParts {
   readonly observer: Observer
@@ -30,14 +32,22 @@ export class Runner implements WorkerEngine {
   readonly fresh: Fifo<Delivery> = new Fifo()
   /** Whether something is being started: nothing starts inside of that. */
   isPumping = false
-  readonly #parts: RunnerParts
+  readonly #observer: Observer
+  readonly #census: Census
+  readonly #places: Places
+  readonly #settlement: Settlement
+  readonly #run: (delivery: Delivery) => unknown
 
-  constructor(parts: RunnerParts) {
-    this.#parts = parts
+  constructor({ observer, census, places, settlement, run }: RunnerParts) {
+    this.#observer = observer
+    this.#census = census
+    this.#places = places
+    this.#settlement = settlement
+    this.#run = run
   }
 
   pump(): void {
-    if (this.isPumping || (this.fresh.first === undefined && !this.#parts.places.pool.isWanted)) return
+    if (this.isPumping || (this.fresh.first === undefined && !this.#places.pool.isWanted)) return
     this.isPumping = true
     try {
       this.#startReady()
@@ -50,7 +60,7 @@ export class Runner implements WorkerEngine {
   startNow(delivery: Delivery): Promise<unknown> {
     this.isPumping = true
     try {
-      return this.#requestNow(delivery, this.#parts.places.limited ? this.workers.take(delivery) : undefined)
+      return this.#requestNow(delivery, this.#places.limited ? this.workers.take(delivery) : undefined)
     } finally {
       this.isPumping = false
       this.pump()
@@ -63,7 +73,7 @@ export class Runner implements WorkerEngine {
     let error: Error | undefined
     this.isPumping = true
     try {
-      error = hasFailed ? this.#parts.settlement.fail(delivery, value) : this.#parts.settlement.succeed(delivery, value)
+      error = hasFailed ? this.#settlement.fail(delivery, value) : this.#settlement.succeed(delivery, value)
       this.#goOn(delivery, worker)
       this.#startReady()
     } finally {
@@ -79,20 +89,20 @@ export class Runner implements WorkerEngine {
     try {
       value = this.#call(delivery)
     } catch (thrown) {
-      error = this.#parts.settlement.fail(delivery, thrown)
+      error = this.#settlement.fail(delivery, thrown)
     }
     const own = worker ?? this.workers.takeAdopted()
     if (error === undefined && isThenable(value)) {
       const { done, failed } = own ?? this.workers.take(delivery)
       return nativePromise(value).then(done, failed)
     }
-    error ??= this.#parts.settlement.succeed(delivery, value)
+    error ??= this.#settlement.succeed(delivery, value)
     this.#goOn(delivery, own)
     return error === undefined ? Promise.resolve(value) : Promise.reject(error)
   }
 
   #startReady(): void {
-    const { places } = this.#parts
+    const places = this.#places
     for (;;) {
       const fresh = this.fresh.shift()
       const pool = fresh?.target.pool
@@ -105,7 +115,7 @@ export class Runner implements WorkerEngine {
       const next = fresh ?? (places.limited ? places.pool.take() : undefined)
       if (next === undefined) return
       this.#waitsNoMore(next)
-      this.#run(next, places.limited ? this.workers.take(next) : undefined)
+      this.#runAll(next, places.limited ? this.workers.take(next) : undefined)
     }
   }
 
@@ -113,7 +123,7 @@ export class Runner implements WorkerEngine {
    * Runs a delivery, and whatever comes next for its worker, until one is asynchronous or there is none. Where there are
    * no limits, only the asynchronous ones need a worker.
    */
-  #run(first: Delivery, worker: Worker | undefined): void {
+  #runAll(first: Delivery, worker: Worker | undefined): void {
     let delivery: Delivery | undefined = first
     for (; delivery !== undefined; delivery = this.#nextFor(delivery, worker)) {
       if (delivery.state === 'dropped') {
@@ -128,19 +138,19 @@ export class Runner implements WorkerEngine {
         thrown = { error }
       }
       worker ??= this.workers.takeAdopted()
-      if (thrown !== undefined) this.#parts.settlement.fail(delivery, thrown.error)
+      if (thrown !== undefined) this.#settlement.fail(delivery, thrown.error)
       else if (isThenable(value)) {
         const { done, failed } = worker ?? this.workers.take(delivery)
         void nativePromise(value).then(done, failed)
         return
-      } else this.#parts.settlement.succeed(delivery, value)
+      } else this.#settlement.succeed(delivery, value)
     }
   }
 
   /** A delivery has ended: runs what comes next for its worker, if anything does. */
   #goOn(ended: Delivery, worker: Worker | undefined): void {
     const next = this.#nextFor(ended, worker)
-    if (next !== undefined) this.#run(next, worker)
+    if (next !== undefined) this.#runAll(next, worker)
   }
 
   /** Gives what comes next for the worker of a delivery that has ended, or lets the worker go. */
@@ -150,12 +160,12 @@ export class Runner implements WorkerEngine {
     const isHeld = key === undefined || lane?.head !== ended || state === 'dead'
     const behind = isHeld ? undefined : target.lanes.leave(key, lane)
     let next = behind
-    if (worker !== undefined && this.#parts.places.limited) {
+    if (worker !== undefined && this.#places.limited) {
       if (behind === undefined || worker.burst >= BURST || target.pool.isOver) {
         if (behind !== undefined) target.pool.wait(behind)
         target.pool.leave()
         worker.burst = 0
-        next = this.#parts.places.pool.take()
+        next = this.#places.pool.take()
       } else worker.burst += 1
     }
     if (next !== undefined) this.#waitsNoMore(next)
@@ -167,13 +177,13 @@ export class Runner implements WorkerEngine {
 
   #call(delivery: Delivery): unknown {
     delivery.state = 'running'
-    if (channels.started.hasSubscribers) this.#sayStarted(delivery)
+    if (started.hasSubscribers) this.#sayStarted(delivery)
     if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
     const { timeoutMs } = delivery.target
-    if (timeoutMs !== undefined) this.#parts.settlement.limitTime(delivery, timeoutMs)
+    if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
     this.workers.starting = delivery
     try {
-      return this.#parts.run(delivery)
+      return this.#run(delivery)
     } finally {
       this.workers.starting = undefined
     }
@@ -181,10 +191,10 @@ export class Runner implements WorkerEngine {
 
   #waitsNoMore(delivery: Delivery): void {
     // Else it was given up meanwhile, and is not counted any more.
-    if (delivery.state === 'waiting') this.#parts.census.fewerWait()
+    if (delivery.state === 'waiting') this.#census.fewerWait()
   }
 
   #sayStarted({ envelope, handler, attempt }: Delivery): void {
-    this.#parts.observer.say('started', { envelope, handler, attempt })
+    this.#observer.say('started', { envelope, handler, attempt })
   }
 }

@@ -8,6 +8,8 @@ import type { Delivery } from './delivery.ts'
 import { type Decision, Failures } from './failures.ts'
 import type { HeldLanes } from './held-lanes.ts'
 
+const { succeeded } = channels
+
 /** What a settlement works with. */
 export interface SettlementParts {
   readonly observer: Observer
@@ -48,7 +50,7 @@ export class Settlement {
     const { rest } = delivery
     if (rest?.recorded !== undefined) target.outlet.release(rest.recorded)
     if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
-    if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
+    if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
     return undefined
@@ -142,7 +144,7 @@ export class Settlement {
     }
     if (rest.replays !== undefined) letters.store.remove(rest.replays)
     if (recovery.outcome === 'done') {
-      if (channels.succeeded.hasSubscribers) this.#saySucceeded(delivery)
+      if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
       waiter?.done(undefined, delivery)
     } else {
       observer.say('dropped', { envelope, handler, error, by: 'recover' })
