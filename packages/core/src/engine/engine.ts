@@ -198,6 +198,10 @@ export class Engine implements HandlerEngine, HoldingEngine {
     this.#queue(delivery, true)
   }
 
+  makeRoom(): void {
+    this.letters.makeRoom()
+  }
+
   /** Goes on with a lane that nobody holds any more: this one waits in it. */
   resume(head: Delivery): void {
     this.#runner.fresh.push(head)

@@ -1,6 +1,5 @@
 import type { Observer } from '../observe.ts'
 import type { Census } from './census.ts'
-import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Delivery } from './delivery.ts'
 import type { Failures } from './failures.ts'
@@ -11,7 +10,6 @@ import { Retries } from './retries.ts'
 export interface HoldingEngine {
   readonly census: Census
   readonly deadlines: Deadlines
-  readonly letters: DeadLetterQueue
   readonly stopping: boolean
   readonly stopped: boolean
   abandon(delivery: Delivery, reason: Error, status: 'parked'): void
@@ -22,6 +20,8 @@ export interface HoldingEngine {
   /** Goes on with a lane that nobody holds any more. */
   resume(head: Delivery): void
   pump(): void
+  /** One more is parked: there may be too many. */
+  makeRoom(): void
 }
 
 /**
@@ -72,7 +72,7 @@ export class HeldLanes {
     const head = delivery.lane?.head
     if (head?.state === 'dead') {
       this.parking.add(delivery)
-      this.#engine.letters.makeRoom()
+      this.#engine.makeRoom()
     } else if (head?.state === 'retrying' && this.#engine.stopping) this.#stopLane(head)
   }
 
