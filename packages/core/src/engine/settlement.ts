@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { FailedDelivery, Recovery } from '../routing/recover.ts'
 import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
-import type { Delivery } from './delivery.ts'
+import type { Delivery, Rest } from './delivery.ts'
 import { type Decision, Failures } from './failures.ts'
 import type { HeldLanes } from './held-lanes.ts'
 
@@ -47,13 +47,17 @@ export class Settlement {
       }
     }
     delivery.state = 'ended'
-    const { rest } = delivery
-    if (rest?.recorded !== undefined) target.outlet.release(rest.recorded)
-    if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
+    if (delivery.rest !== undefined) this.#letGo(delivery, delivery.rest)
     if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
     waiter?.done(value, delivery)
     this.#parts.ended(delivery)
     return undefined
+  }
+
+  /** What it recorded leaves; and if it was a dead letter, it is none any more. */
+  #letGo({ target }: Delivery, { recorded, replays }: Rest): void {
+    if (recorded !== undefined) target.outlet.release(recorded)
+    if (replays !== undefined) this.#parts.letters.store.remove(replays)
   }
 
   fail(delivery: Delivery, thrown: unknown): Error {
