@@ -40,7 +40,7 @@ function telling(lines: readonly string[]): string[] {
     .map((line) =>
       line
         .replace(/^\[Nest\] \d+ +- .+? {2,}(?=[A-Z]+ \[)/, '[Nest] ')
-        .replace(/\(id [^,)]+/, '(id ...')
+        .replace(/\(id [^)]+\)/, '(id ...)')
         .replace(/ \{$/, ''),
     )
 }

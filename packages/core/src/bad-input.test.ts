@@ -53,9 +53,14 @@ function newDispatcher(options: DispatcherOptions = {}): Dispatcher {
 type Verb = 'publish' | 'send' | 'request' | 'handle'
 type Send = (message: unknown, options?: object | null) => Promise<unknown>
 
-/** A verb without its types: what a program without a compiler can pass to it. */
+/** A verb without its types: what a program without a compiler can pass to it. `send` is not asked to wait. */
 function untyped(verb: Verb): Send {
-  return (dp[verb] as Send).bind(dp)
+  const send = (dp[verb] as Send).bind(dp)
+  return (message, options) => {
+    if (verb !== 'send' || !options || !('waitForResponse' in options)) return send(message, options)
+    const { waitForResponse: _, ...others } = options
+    return send(message, others)
+  }
 }
 
 /** What each verb takes, so that only what is tested is wrong. */
@@ -113,7 +118,7 @@ describe('what is refused, and runs nothing:', () => {
       await dp.start()
       await dp.stop()
       await expect(untyped(verb)(message)).rejects.toEqual(
-        refusal(NotAccepting, 'NOT_ACCEPTING', /not started.*`await dp\.start\(\)`/),
+        refusal(NotAccepting, 'NOT_ACCEPTING', /is stopped.*`await dp\.start\(\)` again/),
       )
     })
 
@@ -170,6 +175,28 @@ describe('what is refused, and runs nothing:', () => {
   })
 
   describe('an option of a message:', () => {
+    test.each(verbs)('that there is not, by %s of %s', async (verb, _kind, message) => {
+      await dp.start()
+      await expect(untyped(verb)(message, { delay: 3 })).rejects.toEqual(
+        refusal(InvalidOption, 'INVALID_OPTION', /^A message has no option 'delay'. It has: id, key, headers,/),
+      )
+    })
+
+    test('to wait, where the verb does not', async () => {
+      await dp.start()
+      const sent = (dp.send as Send)(new PlaceOrder(), { waitForResponse: true })
+      await expect(sent).rejects.toEqual(refusal(InvalidOption, 'INVALID_OPTION', /^send\(\) does not wait/))
+    })
+
+    test('that nobody waits by, of what a handler records', async () => {
+      dp.events.bind('records', (_event, { context }) => context.publish(new Placed(), { timeoutMs: 5 } as never))
+      await dp.start()
+      const outcomes = await dp.publish('records', { waitForResponse: true })
+      expect(outcomes).toMatchObject([
+        { error: { message: "A message has no option 'timeoutMs'. It has: id, key, headers, correlationId." } },
+      ])
+    })
+
     test.each<[string, object, RegExp]>([
       ['a key that is a number', { key: 5 }, /The key of a message is 5\. .*String\(5\)/],
       ['an empty key', { key: '' }, /The key of a message is ""\. Pass a string that is not empty/],

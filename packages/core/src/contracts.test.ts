@@ -12,6 +12,7 @@ import {
   Event,
   ImproperlyConfigured,
   Query,
+  type Middleware,
 } from './index.ts'
 
 class Noted extends Event {
@@ -240,12 +241,15 @@ describe('the reply to a message of a class with a result', () => {
     expect(heard.mock.calls).toEqual([['a']])
   })
 
-  test('is checked inside of middleware: what that makes of it is its own', async () => {
+  test.each<[string, Middleware]>([
+    ['forgets it', async (_message, { next }) => void (await next())],
+    ['answers in the place of the handler', () => ({ name: 'a' })],
+  ])('is checked where it comes out: middleware that %s breaks the contract', async (_, middleware) => {
     const dp = dispatcher()
-    dp.use(async (_message, { next }) => [await next()])
+    dp.use(middleware)
     dp.queries.bind(Ask, () => ({ id: 'a' }) as never)
     await dp.start()
-    expect(await dp.request(new Ask({}))).toEqual([{ id: 'a' }])
+    await expect(dp.request(new Ask({}))).rejects.toMatchObject({ code: 'CONTRACT_VIOLATION' })
   })
 
   test('is the own error of the handler, where it throws', async () => {

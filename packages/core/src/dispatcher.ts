@@ -10,7 +10,8 @@ import type { Limits } from './limits.ts'
 import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
 import type { StringMessage } from './message/message-type.ts'
-import { type Notices, Observer } from './observe.ts'
+import type { Notices } from './notices.ts'
+import { Observer } from './observe.ts'
 import {
   checkDurationMs,
   checkNames,
@@ -130,7 +131,7 @@ export class Dispatcher {
    * @returns a function that ends it.
    * @throws {InvalidOption} for a name that there is not, or what is no function.
    */
-  observe<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => void | Promise<void>): () => void {
+  observe<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => unknown): () => void {
     return this.#observer.listen(name, listener)
   }
 
@@ -276,6 +277,7 @@ export class Dispatcher {
       contexts: this.#contexts,
     })
     this.#admission = admission
+    this.#running().engine.held.resumeFreed()
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.stop())
     return (deadlineMs) => {
       this.#admission = undefined

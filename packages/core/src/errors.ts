@@ -170,10 +170,13 @@ export class StopDeadlock extends IambusError {
   }
 }
 
-/** `stop()` reached its deadline before the delivery ended. Also the reason of its handler's `context.signal`. */
+/**
+ * `stop()` reached its deadline before the delivery ended, or found it waiting for its next attempt: then the error of the last
+ * is the `cause`. Also the reason of its handler's `context.signal`.
+ */
 export class Stopped extends IambusError {
-  constructor(message: string) {
-    super('STOPPED', message)
+  constructor(message: string, options?: ErrorOptions) {
+    super('STOPPED', message, options)
   }
 }
 

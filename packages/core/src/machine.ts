@@ -109,7 +109,6 @@ export async function openBus(
       ignoreExit()
       await singletons.close()
     }
-    engine.held.resume()
     return { admission, close }
   } catch (error) {
     await singletons.close()

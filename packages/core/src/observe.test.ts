@@ -18,7 +18,7 @@ describe('a failure nobody waits for', () => {
     await dp.stop()
     expect(logger.error.mock.calls).toEqual([
       [
-        { type: 'x', id: 'i', key: 'k', handler: 'commands/breaks', letter: expect.any(String), err: boom },
+        { type: 'x', id: 'i', key: 'k', handler: 'commands/breaks', letterId: expect.any(String), err: boom },
         "commands/breaks failed on 'x', which is a dead letter now: boom",
       ],
     ])
@@ -138,6 +138,28 @@ test('no failure of any kind becomes an unhandled rejection', async () => {
   expect(unhandled).toEqual([])
 })
 
+test.each([
+  ['context.request', (dp: Dispatcher) => dp.request('floats')],
+  ['dp.request with a timeoutMs', (dp: Dispatcher) => void dp.request('fails', { timeoutMs: 100 })],
+])('the failure of a %s that nobody awaits is not swallowed', async (_, ask) => {
+  const unhandled: unknown[] = []
+  const listeners = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', (reason) => void unhandled.push(reason))
+  const dp = new Dispatcher({ logger: silent() })
+  const boom = new Error('boom')
+  dp.queries.bind('floats', (_query, { context }) => void context.request('fails'))
+  dp.queries.bind('fails', () => Promise.reject(boom))
+  await dp.start()
+  await ask(dp)
+  await nextTurn()
+  await nextTurn()
+  process.removeAllListeners('unhandledRejection')
+  for (const listener of listeners) process.on('unhandledRejection', listener)
+  expect(unhandled).toEqual([boom])
+  await dp.stop()
+})
+
 describe('dp.observe', () => {
   const bus = async () => {
     const logger = silent()
@@ -153,8 +175,8 @@ describe('dp.observe', () => {
   test('tells each notice of a name to its listener, of this dispatcher only, until it is ended', async () => {
     const [one, other] = [await bus(), await bus()]
     const told: string[] = []
-    const end = one.dp.observe('dead', ({ handler, envelope, error, letter }) => {
-      told.push(`${handler} ${envelope.id} ${error.message} ${typeof letter}`)
+    const end = one.dp.observe('dead', ({ handler, envelope, error, letterId }) => {
+      told.push(`${handler} ${envelope.id} ${error.message} ${typeof letterId}`)
     })
     await other.dp.publish('x', { id: '1' })
     await one.dp.publish('x', { id: '1' })

@@ -106,8 +106,18 @@ export interface StopOptions {
   readonly deadlineMs?: number | undefined
 }
 
-/** @throws {InvalidOption} for a key, id, correlation id, headers or signal that cannot be. */
-export function checkMessageOptions(options: PublishOptions): void {
+/** The options that there are, as the keys of an object without a prototype: to look one up costs next to nothing. */
+export type KnownNames = Readonly<Record<string, true>>
+
+const named = (...names: string[]): KnownNames =>
+  Object.assign(Object.create(null) as object, Object.fromEntries(names.map((name) => [name, true] as const)))
+const outside = named('id', 'key', 'headers', 'correlationId', 'signal', 'timeoutMs', 'waitForResponse')
+/** Of what a handler records: it leaves when the handler has succeeded, and nobody waits for it. */
+export const recordedNames: KnownNames = named('id', 'key', 'headers', 'correlationId')
+
+/** @throws {InvalidOption} for a name that no option has, a key, id, correlation id, headers or signal that cannot be. */
+export function checkMessageOptions(options: PublishOptions, known: KnownNames = outside): void {
+  for (const name in options) if (!(name in known)) throw unknownOption('A message', name, Object.keys(known))
   const { id, key, headers, correlationId, signal, timeoutMs } = options
   if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
   if (id !== undefined) checkText('id', id)
@@ -175,10 +185,12 @@ export function checkCapacity(marks: unknown): CapacityMarks {
 export function checkNames(where: string, given: unknown, known: readonly string[]): void {
   checkObject(where, given)
   for (const name of Object.keys(given)) {
-    if (!known.includes(name)) {
-      throw new InvalidOption(`${where} has no option '${name}'. It has: ${known.join(', ')}.`)
-    }
+    if (!known.includes(name)) throw unknownOption(where, name, known)
   }
+}
+
+function unknownOption(where: string, name: string, names: readonly string[]): InvalidOption {
+  return new InvalidOption(`${where} has no option '${name}'. It has: ${names.join(', ')}.`)
 }
 
 /** @throws {InvalidOption} for options that are no object. */

@@ -237,7 +237,7 @@ class World {
     await this.dp.deadLetters.discard(letter ?? '')
   }
 
-  #heard(name: string, { handler, envelope, attempt, outcome, delayMs, letter, state }: Notice): void {
+  #heard(name: string, { handler, envelope, attempt, outcome, delayMs, letterId, state }: Notice): void {
     const item = this.#item(`${handler.replace('events/', '')} ${envelope.id}`)
     const { attempts } = this.#policies[item.handler] as Policy
     const wrong = (what: string): void => void this.faults.push(`${item.name} ${what} (${item.state})`)
@@ -255,7 +255,7 @@ class World {
       if (outcome !== expected) wrong(`comes to ${outcome} instead of ${expected}`)
     } else if (name === 'retried') this.#retried(item, delayMs ?? Number.NaN)
     else if (name === 'dead') {
-      item.letter = letter
+      item.letter = letterId
       if (item.end === undefined) this.#die(item)
       else Object.assign(item, { state: 'overdue', dueMs: -1 })
     } else if (name === 'parked') {
@@ -362,7 +362,7 @@ interface Notice {
   readonly attempt?: number
   readonly outcome?: string
   readonly delayMs?: number
-  readonly letter?: string
+  readonly letterId?: string
   readonly state?: string
 }
 

@@ -227,9 +227,7 @@ describe('at the deadline of stop()', () => {
     await nextTurn()
     expect(waiting.every(({ state }) => state === 'pending')).toBe(true)
     const stopping = stop()
-    await Promise.resolve()
-    await Promise.resolve()
-    await Promise.resolve()
+    await nextTurn()
     for (const { value } of waiting) {
       expect(value).toBeInstanceOf(NotAccepting)
       expect(value).toMatchObject({

@@ -326,13 +326,13 @@ describe('a handler that goes on after it was given up', () => {
     dp.queries.bind('work', work.handler, { name: 'work' })
     await dp.start()
     const abort = new AbortController()
-    const answers = [
+    const answers = Promise.allSettled([
       dp.request('work', { id: '1', signal: abort.signal }),
       dp.request('work', { id: '2', timeoutMs: 10 }),
-    ]
+    ])
     abort.abort()
     await clock.pass(10)
-    await Promise.allSettled(answers)
+    await answers
     await clock.pass(489)
     expect(told('error')).toEqual([])
     await clock.pass(1)

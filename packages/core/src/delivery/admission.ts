@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
+import { InvalidOption } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import { Envelope, noHeaders } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
@@ -12,7 +13,9 @@ import {
   checkMessageOptions,
   type MessageOptions,
   noOptions,
+  type PerhapsWaiting,
   type PublishOptions,
+  recordedNames,
   type RequestOptions,
 } from '../options.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
@@ -20,7 +23,7 @@ import type { Outgoing } from '../routing/middleware.ts'
 import type { Capacity } from './capacity.ts'
 import { Join } from './join.ts'
 import { maxDepthExceeded } from './max-depth.ts'
-import { giveUpWith, refuseAborted } from './patience.ts'
+import { followed, giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
@@ -56,16 +59,19 @@ export class Admission implements Outlet {
 
   /** @throws {InvalidMessage | HandlerDoesNotExist} */
   kindOf(message: unknown): Kind {
-    const { type, kind } = this.#parts.map.routeOf(message)
-    if (kind === undefined) throw noHandler(type, kind)
-    return kind
+    const route = this.#parts.map.routeOf(message)
+    if (route.kind === undefined) throw noHandler(route)
+    return route.kind
   }
 
   /**
    * Publishes or sends, from outside; or, as `'request'`, has a command or query handled without waiting for the answer.
    * @throws whatever refuses the message.
    */
-  tell(verb: Verb, message: object | string, options: PublishOptions): Promise<void> {
+  tell(verb: Verb, message: object | string, options: PublishOptions & PerhapsWaiting): Promise<void> {
+    if (options.waitForResponse === true) {
+      throw new InvalidOption(`${verb}() does not wait for the handler. Use request(), or leave out waitForResponse.`)
+    }
     const route = this.#route(verb, message)
     const of = this.#addressed(verb, message, options, route)
     if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
@@ -107,11 +113,15 @@ export class Admission implements Outlet {
     this.#parts.engine.pump()
   }
 
+  forget(id: string): void {
+    this.#parts.seenIds.delete(id)
+  }
+
   /** Where the message goes. @throws where it is no message, breaks its contract, or this verb is not for it. */
   #route(verb: Verb, message: object | string): Route<Handler> {
     const route = this.#parts.map.routeOf(message)
     if (route.kind !== undefined && !isFor(verb, route.kind)) throw wrongKind(verb, route.type, route.kind)
-    if (verb !== 'publish' && route.handlers.length === 0) throw noHandler(route.type, route.kind)
+    if (verb !== 'publish' && route.handlers.length === 0) throw noHandler(route)
     route.check?.(message as object) // A string has none.
     return route
   }
@@ -129,7 +139,7 @@ export class Admission implements Outlet {
   ): Envelope | string | undefined {
     const { outgoing, engine } = this.#parts
     if (options !== noOptions) {
-      checkMessageOptions(options)
+      checkMessageOptions(options, by === undefined || verb === 'request' ? undefined : recordedNames)
       refuseAborted(verb, options.signal)
     }
     const { id, headers: given, correlationId } = options
@@ -190,8 +200,7 @@ export class Admission implements Outlet {
     const answer = engine.request(delivery)
     if (delivery.state === 'waiting') refuseDeadlocked([delivery], engine)
     const forget = (): void => void requests.delete(delivery)
-    answer.then(forget, forget)
-    return answer
+    return followed(answer, forget)
   }
 
   // The functions that these make would cost every call a record of what they use, were they made on the common path.
@@ -203,8 +212,7 @@ export class Admission implements Outlet {
     const answer = engine.requestLater(delivery)
     const giveUp = (error: Error): void => engine.abandon(delivery, error)
     const forget = giveUpWith('request', patience, { deadlines: engine.deadlines, giveUp })
-    answer.then(forget, forget)
-    return answer
+    return followed(answer, forget)
   }
 
   #tellWhenOpen(verb: Verb, dispatch: Dispatch, options: PublishOptions): Promise<void> {
@@ -233,14 +241,13 @@ export class Admission implements Outlet {
     )
     const { deadlines } = engine
     const forget = giveUpWith('request', options, { deadlines, giveUp: (error) => giveUp(error) })
-    answer.then(forget, forget)
-    return answer
+    return followed(answer, forget)
   }
 
   /** A delivery to each handler; each has its place when this returns. */
   #deliver(
     message: object | string,
-    { type, handlers }: Route<Handler>,
+    { type, handlers, hasNamesake }: Route<Handler>,
     of: Envelope | string | undefined,
     waiter?: Waiter,
   ): void {
@@ -250,7 +257,7 @@ export class Admission implements Outlet {
       handlers.length === 1 || typeof of === 'object'
         ? of
         : new Envelope({ message, type, clock: engine.clock, key: of })
-    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope)
+    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope, hasNamesake)
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
@@ -278,11 +285,11 @@ export class Admission implements Outlet {
     return true
   }
 
-  #sayUnhandled(envelope: Envelope): void {
+  #sayUnhandled(envelope: Envelope, hasNamesake: boolean): void {
     // Of so many types: beyond that, nobody reads the warnings.
     const first = !this.#unhandled.has(envelope.type) && this.#unhandled.size < 1_000
     if (first) this.#unhandled.add(envelope.type)
-    this.#parts.observer.say('unhandled', { envelope, first })
+    this.#parts.observer.say('unhandled', { envelope, first, hasNamesake })
   }
 }
 

@@ -1,6 +1,6 @@
 import { InvalidOption, shown } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
-import { checkNames } from '../options.ts'
+import { checkNames, checkObject } from '../options.ts'
 import type { DeadLetterFilter } from '../ports/dead-letters.ts'
 
 /** Which page of the dead letters is asked for. */
@@ -12,8 +12,8 @@ export interface DeadLetterQuery extends DeadLetterFilter {
 }
 
 /** What is changed before a dead letter is replayed. */
-export interface Edit {
-  readonly message: object | string
+export interface Edit<M extends object | string = object | string> {
+  readonly message: M
   /** Default: as they are. */
   readonly headers?: MessageHeaders
 }
@@ -32,10 +32,18 @@ const filters: Readonly<Record<keyof DeadLetterFilter, 'string' | 'Date'>> = {
 
 /** @throws {InvalidOption} for what is no filter. What is there and undefined is refused: it would match everything. */
 export function checkFilter(where: string, filter: unknown): asserts filter is DeadLetterFilter {
+  checkObject(where, filter)
+  if ('envelope' in filter && 'id' in filter) {
+    throw new InvalidOption(`${where} was given a dead letter. Pass its id: letter.id.`)
+  }
   checkNames(where, filter, Object.keys(filters))
   for (const [name, value] of Object.entries(filter as DeadLetterFilter)) {
     const expected = filters[name as keyof DeadLetterFilter]
     const isRight = expected === 'Date' ? value instanceof Date : typeof value === 'string'
+    if (isRight && name === 'handler' && !(value as string).includes('/')) {
+      const text = `The filter 'handler' is ${shown(value)}. Pass the whole name, as 'events/${value as string}'.`
+      throw new InvalidOption(text)
+    }
     if (isRight) continue
     throw new InvalidOption(`The filter '${name}' is ${shown(value)}. Pass a ${expected}, or leave it out for all.`)
   }

@@ -7,6 +7,7 @@ import {
   Dispatcher,
   factory,
   fixed,
+  type Redact,
   retry,
   Unavailable,
 } from '../index.ts'
@@ -357,6 +358,19 @@ describe('editAndReplay()', () => {
     expect(seen).toHaveLength(1)
   })
 
+  test('keeps every attempt, also of a replay that failed while it was being edited', async () => {
+    const { bus, id } = await charged()
+    await bus.dp.deadLetters.editAndReplay(
+      id,
+      async () => {
+        await bus.dp.deadLetters.replay(id, { waitForResponse: true })
+        return { message: new Charge({ card: 'worse', amount: 1 }) }
+      },
+      { waitForResponse: true },
+    )
+    expect((await only(bus)).attempts.map(({ replay }) => replay)).toEqual([0, 1, 2])
+  })
+
   test('can change the headers; what was edited is kept when it fails again', async () => {
     const { bus, seen, id } = await charged()
     const message = new Charge({ card: 'worse', amount: 1 })
@@ -534,6 +548,50 @@ describe('redact', () => {
     await bus.pass(5)
     await stopped
     expect(await only(bus)).toMatchObject({ isReplaying: false, envelope: { message: { card: '****' } } })
+  })
+
+  test.each<[string, Redact, string]>([
+    [
+      'is asynchronous',
+      (async () => {
+        await Promise.reject(boom)
+      }) as unknown as Redact,
+      'redact is asynchronous',
+    ],
+    [
+      'leaves no message',
+      (letter) => {
+        letter.message = undefined as never
+      },
+      'undefined is no message.',
+    ],
+    [
+      'leaves headers that are none',
+      (letter) => {
+        letter.headers = { n: 1 } as never
+      },
+      "The header 'n' is 1.",
+    ],
+  ])('that %s is a critical notice, and the letter is kept as it is', async (_, redact, text) => {
+    const bus = new ScriptedBus({ redact })
+    bus.bind('h', { 1: [boom] })
+    await bus.dp.start()
+    await bus.tell('1')
+    expect(await letters(bus)).toMatchObject([{ envelope: { message: 'x' }, error: boom }])
+    expect(bus.logger.error.mock.calls[0]?.[1]).toContain(text)
+  })
+
+  test('may leave no attempt: then no error is kept either', async () => {
+    const bus = new ScriptedBus({
+      redact: (letter) => {
+        letter.attempts = []
+      },
+    })
+    bus.bind('h', { 1: [new Error('card 4711 declined')] })
+    await bus.dp.start()
+    await bus.tell('1')
+    expect(await letters(bus)).toMatchObject([{ attempts: [], error: { message: 'The attempts were redacted.' } }])
+    expect(bus.logger.error.mock.calls.map(([, said]) => said as string).join()).not.toContain('4711')
   })
 
   test('that throws loses nothing: the letter is kept as it is, and a critical notice says so', async () => {

@@ -21,7 +21,7 @@ import { checkEdit, checkFilter, checkWhich, type DeadLetterQuery, type Edit } f
 import { Join } from './join.ts'
 
 type Message = object | string
-type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit>
+type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit<M>>
 
 /**
  * The deliveries that failed for good: `dp.deadLetters`. Each is kept until it has been replayed with success, or is
@@ -75,11 +75,11 @@ export class DeadLetters {
   replay(which: string | DeadLetterFilter, options: Waiting): Promise<Outcome[]>
   replay(which: string | DeadLetterFilter, options?: NotWaiting): Promise<number>
   async replay(which: string | DeadLetterFilter, options: PerhapsWaiting = {}): Promise<number | Outcome[]> {
-    const letters = this.#found('replay', which).filter(({ isReplaying }) => !isReplaying)
+    const letters = this.#found('replay', which)
     checkNames('deadLetters.replay()', options, ['waitForResponse'])
     this.#checkAccepting()
-    const handlers = letters.map((letter) => this.#handlerOf(letter))
-    const outcomes = letters.map((letter, index) => this.#replay(letter, handlers[index] as Handler))
+    for (const letter of letters) this.#handlerOf(letter)
+    const outcomes = letters.flatMap(({ id }) => this.#replayIfThere(id))
     return options.waitForResponse ? (await Promise.all(outcomes)).flat() : outcomes.length
   }
 
@@ -102,8 +102,8 @@ export class DeadLetters {
   async editAndReplay(id: string, edit: Editing<never>, options: PerhapsWaiting = {}): Promise<Outcome | void> {
     if (typeof edit !== 'function')
       throw new InvalidOption(`edit is ${shown(edit)}. Pass a function that gives { message }.`)
-    const letter = this.#letter(id)
-    const edited: unknown = await edit(this.#shown(letter) as DeadLetter<never>)
+    const edited: unknown = await edit(this.#shown(this.#letter(id)) as DeadLetter<never>)
+    const letter = this.#letter(id) // It may have gone meanwhile, or have failed again.
     checkEdit(edited)
     const { message, headers = letter.envelope.headers } = edited
     checkNames('deadLetters.editAndReplay()', options, ['waitForResponse'])
@@ -115,7 +115,6 @@ export class DeadLetters {
       throw new InvalidMessage(text)
     }
     if (typeof message === 'object') checkOf(messageType)?.(message)
-    this.#letter(id) // It may have gone meanwhile.
     this.#checkAccepting()
     const handler = this.#handlerOf(letter)
     const envelope = letter.envelope.with({ message, headers: Object.freeze({ ...headers }) })
@@ -139,6 +138,7 @@ export class DeadLetters {
       this.#observer.say('dropped', { envelope, handler, error, by: 'deadLetters' })
       if (head !== undefined) this.#engine.held.free(head)
     }
+    this.#engine.pump()
     return letters.length
   }
 
@@ -162,6 +162,7 @@ export class DeadLetters {
       parked += this.#engine.letters.dropBehind(head).length
     }
     if (letters.length > 0) this.#observer.say('erased', { letters: letters.length, parked })
+    this.#engine.pump()
     return letters.length + parked
   }
 
@@ -203,6 +204,12 @@ export class DeadLetters {
     )
   }
 
+  /** Another replay, or its end, may have come before. */
+  #replayIfThere(id: string): Promise<Outcome[]>[] {
+    const letter = this.#store.get(id)
+    return letter === undefined || letter.isReplaying ? [] : [this.#replay(letter, this.#handlerOf(letter))]
+  }
+
   async #replay(letter: StoredLetter, handler: Handler): Promise<Outcome[]> {
     const { id, envelope } = letter
     const join = new Join([handler])
@@ -210,7 +217,7 @@ export class DeadLetters {
     delivery.rest = { replays: id, failures: new Failures(letter.attempts) }
     const dead = this.#engine.letters.headOf(letter)
     this.#store.update(id, { isReplaying: true })
-    this.#observer.say('replayed', { envelope, handler: handler.name, letter: id })
+    this.#observer.say('replayed', { envelope, handler: handler.name, letterId: id })
     this.#engine.held.replay(delivery, dead)
     return join.outcomes
   }

@@ -36,6 +36,23 @@ export function giveUpWith(
   }
 }
 
+/**
+ * The same promise for its caller, with something to be done when it is settled. The caller's own has no other listener: if
+ * nobody awaits it, its failure is not swallowed.
+ */
+export function followed(answer: Promise<unknown>, settled: () => void): Promise<unknown> {
+  return answer.then(
+    (value) => {
+      settled()
+      return value
+    },
+    (error) => {
+      settled()
+      throw error
+    },
+  )
+}
+
 function aborted(verb: string, { reason }: AbortSignal): Aborted {
   const why = reason instanceof Error ? reason.message : shown(reason)
   return new Aborted(`The signal given to ${verb}() was aborted: ${why}`, { cause: reason })

@@ -8,6 +8,10 @@ export class SeenIds {
     this.#windowMs = windowMs
   }
 
+  delete(id: string): void {
+    this.#until.delete(id)
+  }
+
   /** Remembers the id. Tells whether it is new. */
   add(id: string, now: number): boolean {
     for (const [old, until] of this.#until) {

@@ -1,6 +1,8 @@
 import { HandlerDoesNotExist, WrongKind } from '../errors.ts'
 import type { Kind } from '../message/kind.ts'
+import { namesake } from '../notices.ts'
 import { routerName } from '../routing/binding.ts'
+import type { Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 
 export type Verb = Outgoing['verb']
@@ -21,8 +23,10 @@ export function wrongKind(verb: Verb, type: string, kind: Kind): WrongKind {
   return new WrongKind(`'${type}' is of kind '${kind}': ${remedyFor[kind]}, do not ${verb}() it.`)
 }
 
-export function noHandler(type: string, kind: Kind | undefined): HandlerDoesNotExist {
+export function noHandler({ type, kind, hasNamesake }: Route<unknown>): HandlerDoesNotExist {
   const where = kind === undefined ? 'dp.commands.bind or dp.queries.bind' : `dp.${routerName[kind]}.bind`
-  const remedy = `Bind one before start(), with ${where}, and check that its module is mounted.`
+  const remedy = hasNamesake
+    ? namesake
+    : `Bind one before start(), with ${where}, and check that its module is mounted.`
   return new HandlerDoesNotExist(`No handler is bound to '${type}'. ${remedy}`)
 }

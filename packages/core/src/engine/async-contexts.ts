@@ -6,6 +6,8 @@ import type { Delivery } from './delivery.ts'
 /** Finds the context of the handler that code runs for, however deep below it: the option `asyncContext`. */
 export class AsyncContexts {
   readonly #storage = new AsyncLocalStorage<Delivery>()
+  /** Where the dispatcher was made: a handler is in no context of whoever happened to have it started. */
+  readonly #outside = AsyncLocalStorage.snapshot()
 
   get current(): Context | undefined {
     return this.#storage.getStore()
@@ -19,6 +21,6 @@ export class AsyncContexts {
 
   around(attempt: Attempt): Attempt {
     // What the engine gives to an attempt as its context is the delivery.
-    return (message, deps) => this.#storage.run(deps.context as Delivery, attempt, message, deps)
+    return (message, deps) => this.#outside(() => this.#storage.run(deps.context as Delivery, attempt, message, deps))
   }
 }

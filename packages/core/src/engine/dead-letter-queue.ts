@@ -1,10 +1,13 @@
-import { asError } from '../errors.ts'
+import { asError, InvalidOption, shown } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Cause, Envelope } from '../message/envelope.ts'
 import { nextId } from '../message/id.ts'
+import { messageTypeOf } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
+import { checkMessageOptions } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { DeadLetterStore, FailedAttempt, StoredLetter } from '../ports/dead-letters.ts'
+import { isThenable } from '../routing/middleware.ts'
 import type { Delivery } from './delivery.ts'
 import type { Handler } from './handler.ts'
 import type { HeldLanes } from './held-lanes.ts'
@@ -64,12 +67,13 @@ export class DeadLetterQueue {
       id: rest?.replays ?? nextId(),
       handler,
       ...redacted,
-      error: redacted.attempts.at(-1)?.error ?? failed.error,
+      error: redacted.attempts.at(-1)?.error ?? new Error('The attempts were redacted.'),
       diedAt: new Date(clock.now()),
       causes: causesOf(envelope.cause),
       isReplaying: false,
     }
     store.add(letter)
+    this.makeRoom()
     return letter
   }
 
@@ -117,19 +121,31 @@ export class DeadLetterQueue {
     const { redact, observer } = this.#parts
     const { envelope, handler, attempts } = letter
     if (redact === undefined) return { envelope, attempts }
-    const { type, key, message, headers } = envelope
-    const draft: Redactable = { type, handler, key, message, headers, attempts }
+    const { type, key, message } = envelope
+    const draft: Redactable = { type, handler, key, message, headers: envelope.headers, attempts }
     try {
-      redact(draft)
+      checkRedacted(redact(draft), draft)
     } catch (thrown) {
       observer.say('redactFailed', { envelope, handler, error: asError(thrown) })
       return { envelope, attempts }
     }
-    return { envelope: envelope.with(draft), attempts: draft.attempts }
+    const headers = Object.freeze({ ...draft.headers })
+    return { envelope: envelope.with({ message: draft.message, headers }), attempts: draft.attempts }
   }
 }
 
 type Unredacted = Pick<StoredLetter, 'envelope' | 'handler' | 'attempts'>
+
+/** @throws {InvalidOption} for a redaction that is asynchronous, or has left no message. */
+function checkRedacted(result: unknown, { message, headers, attempts }: Redactable): void {
+  if (isThenable(result)) {
+    result.then(undefined, () => {}) // Its failure, if it has one, is this fault.
+    throw new InvalidOption('redact is asynchronous: what it does later has no effect. Make it synchronous.')
+  }
+  messageTypeOf(message)
+  checkMessageOptions({ headers })
+  if (!Array.isArray(attempts)) throw new InvalidOption(`redact left attempts as ${shown(attempts)}. Leave an array.`)
+}
 
 function causesOf(cause: Cause | undefined): StoredLetter['causes'] {
   const causes: { id: string; type: string; handler: string }[] = []

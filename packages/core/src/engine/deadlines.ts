@@ -82,12 +82,15 @@ class Line {
 
   readonly #fire = (): void => {
     const now = this.#now()
-    for (let due = this.#first; due !== undefined && due.atMs <= now; due = this.#first) {
-      due.cancel()
-      due.run()
+    try {
+      for (let due = this.#first; due !== undefined && due.atMs <= now; due = this.#first) {
+        due.cancel()
+        due.run()
+      }
+    } finally {
+      if (this.#first === undefined) this.#whenOver()
+      else this.#timer = this.#set(Math.max(1, this.#first.atMs - now))
     }
-    if (this.#first === undefined) this.#whenOver()
-    else this.#timer = this.#set(Math.max(1, this.#first.atMs - now))
   }
 }
 

@@ -146,7 +146,8 @@ export class Delivery implements Context {
   /** The next attempt, to take the place of this one. */
   again(failures: Failures): Delivery {
     const next = new Delivery(this.target, this.message, this.envelope, this.waiter)
-    next.rest = this.rest?.replays === undefined ? { failures } : { failures, replays: this.rest.replays }
+    const { replays, fault } = this.more()
+    next.rest = { failures, ...(replays !== undefined && { replays }), ...(fault !== undefined && { fault }) }
     return next
   }
 
@@ -248,7 +249,7 @@ export class Delivery implements Context {
   /** @throws where what it would cause could not leave any more. */
   checkActive(): void {
     if (this.abandoned !== undefined) throw this.abandoned
-    if (this.state === 'ended') throw new AttemptEnded(this.handler, this.type)
+    if (this.state !== 'running') throw new AttemptEnded(this.handler, this.type)
   }
 }
 

@@ -130,6 +130,11 @@ export class Engine implements HandlerEngine, HoldingEngine {
     this.#observer.say('stopped', { envelope, handler, state, reason })
   }
 
+  /** Says what is left to say: nothing comes after this. */
+  flushNotices(): void {
+    this.#observer.flush()
+  }
+
   /** Every delivery that has no outcome yet, and what is parked. */
   unfinished(): Delivery[] {
     const heads = [...this.running(), ...this.#runner.fresh, ...this.places.pool.waiting, ...this.held.retrying()]
@@ -169,7 +174,8 @@ export class Engine implements HandlerEngine, HoldingEngine {
 
   /** Runs one attempt: what it returns, or resolves to, is the response; what it throws is the failure. */
   protected run(delivery: Delivery): unknown {
-    return delivery.target.attempt(delivery.message, delivery)
+    const { attempt } = delivery.target // A handler that is called as it was bound has no `this`.
+    return attempt(delivery.message, delivery)
   }
 
   /** The same, with a promise that is rejected at once when the delivery is given up. */

@@ -5,6 +5,7 @@ import type { Observer } from '../observe.ts'
 import { DEFAULTS, type OnDead } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Binding, routerName } from '../routing/binding.ts'
+import { withCheckedReply } from '../routing/checked-reply.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
 import { firstOf, once, type Recover } from '../routing/recover.ts'
@@ -91,7 +92,8 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
     const middleware = [...parts.middleware, ...router.middleware]
     for (const [binding, ownName] of nameHandlers(router.bindings)) {
       try {
-        const attempt = around(attemptOf(binding, parts.singletons, parts.observer), middleware)
+        const handled = around(attemptOf(binding, parts.singletons, parts.observer), middleware)
+        const attempt = withCheckedReply(binding, handled)
         const name = `${routerName[binding.router]}/${ownName}`
         const former = engine.handlers.get(name)
         const handler =

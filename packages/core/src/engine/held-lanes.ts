@@ -76,19 +76,18 @@ export class HeldLanes {
     } else if (head?.state === 'retrying' && this.#engine.stopping) this.#stopLane(head)
   }
 
-  /** Lets a lane go on that the delivery has held. */
+  /** Lets a lane go on that the delivery has held, with the next pump. */
   free(delivery: Delivery): void {
     const { key, lane, target } = delivery
     this.parking.unpark(delivery)
     delivery.state = 'ended'
     const next = key === undefined || lane?.head !== delivery ? undefined : target.lanes.leave(key, lane)
-    if (next === undefined) return
-    this.#freed.push(next)
-    if (!this.#engine.stopped) this.resume()
+    if (next !== undefined && this.#engine.stopped) this.#freed.push(next)
+    else if (next !== undefined) this.#engine.resume(next)
   }
 
   /** Goes on with the lanes that were freed while nothing could run. */
-  resume(): void {
+  resumeFreed(): void {
     for (const head of this.#freed.splice(0)) this.#engine.resume(head)
     this.#engine.pump()
   }

@@ -50,10 +50,6 @@ export class Lanes {
     return this.#byKey.get(key)
   }
 
-  [Symbol.iterator](): Iterator<Lane> {
-    return this.#byKey.values()
-  }
-
   /** How many keys have work. */
   get size(): number {
     return this.#byKey.size

@@ -12,6 +12,8 @@ export class Lifecycle {
   /** From the call of `start` to that of `stop`. */
   #started: Promise<Close | undefined> | undefined
   #stopping: Promise<void> | undefined
+  /** What came of the last start, or stop. */
+  #state: 'new' | 'empty' | 'started' | 'stopped' = 'new'
 
   /** @param open begins within the call, and resolves to what undoes it, if there is anything to undo. */
   constructor(open: () => Promise<Close | undefined>) {
@@ -26,6 +28,14 @@ export class Lifecycle {
     if (this.#stopping !== undefined) {
       return new NotAccepting('The dispatcher is stopping: it takes no more messages. Stop what sends them first.')
     }
+    if (this.#state === 'stopped') {
+      return new NotAccepting('The dispatcher is stopped: call `await dp.start()` again before sending messages.')
+    }
+    if (this.#state === 'empty') {
+      return new NotAccepting(
+        'start() found no handler, and the dispatcher stayed unstarted. Bind one, and start again.',
+      )
+    }
     return new NotAccepting('The dispatcher is not started: call `await dp.start()` before sending messages.')
   }
 
@@ -35,6 +45,7 @@ export class Lifecycle {
     let close: Close | undefined
     try {
       close = await started
+      this.#state = close === undefined ? 'empty' : 'started'
     } finally {
       if (close === undefined && this.#started === started) this.#started = undefined
     }
@@ -44,9 +55,11 @@ export class Lifecycle {
     if (this.#started === undefined) return this.#stopping ?? Promise.resolve()
     const started = this.#started
     this.#started = undefined
-    this.#stopping = this.#close(started, deadlineMs).finally(() => {
-      this.#stopping = undefined
+    const stopping = this.#close(started, deadlineMs).finally(() => {
+      if (this.#state === 'started') this.#state = 'stopped'
+      if (this.#stopping === stopping) this.#stopping = undefined // Else another stop has begun, after another start.
     })
+    this.#stopping = stopping
     return this.#stopping
   }
 

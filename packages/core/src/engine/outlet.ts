@@ -18,5 +18,7 @@ export interface Outlet {
   record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch
   /** Lets go what was recorded, in order. */
   release(recorded: readonly Dispatch[]): void
+  /** Lets a message with an id of its own be sent again: a delivery of it was given up. */
+  forget(id: string): void
   request(message: object | string, options: RequestOptions, by: Delivery): Promise<unknown>
 }

@@ -222,7 +222,7 @@ test('a listener that discards a dead letter as soon as it is told of it leaves 
   const bus = new ScriptedBus()
   bus.bind('h', { 1: [boom] }, { onDead: 'park' })
   const discard = (notice: unknown): void => {
-    void bus.dp.deadLetters.discard((notice as { letter: string }).letter)
+    void bus.dp.deadLetters.discard((notice as { letterId: string }).letterId)
   }
   subscribe('iambus:dead', discard)
   await bus.dp.start()

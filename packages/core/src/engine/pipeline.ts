@@ -4,7 +4,6 @@ import type { Binding } from '../routing/binding.ts'
 import type { Context } from '../routing/context.ts'
 import type { HandlerProtocol } from '../routing/handler.ts'
 import type { Attempt } from '../routing/middleware.ts'
-import { withCheckedReply } from '../routing/checked-reply.ts'
 import { OpenProviders, Provider } from '../routing/providers.ts'
 import { collectsEvents } from '../routing/signature.ts'
 
@@ -20,10 +19,6 @@ type HandlerConstructor = new (deps: Values) => Instance
  * @throws {HandlerConstructionFailed} for a class whose constructor throws.
  */
 export function attemptOf(binding: Binding, singletons: OpenProviders, observer: Observer): Attempt {
-  return withCheckedReply(binding, uncheckedAttemptOf(binding, singletons, observer))
-}
-
-function uncheckedAttemptOf(binding: Binding, singletons: OpenProviders, observer: Observer): Attempt {
   const { handler, inject, shape } = binding
   const values = Object.fromEntries(
     Object.entries(inject).map(([name, value]) => [

@@ -32,6 +32,8 @@ export class Runner implements WorkerEngine {
   readonly fresh: Fifo<Delivery> = new Fifo()
   /** Whether something is being started: nothing starts inside of that. */
   isPumping = false
+  /** Whether what was called last has given a promise. */
+  #gavePromise = false
   readonly #observer: Observer
   readonly #census: Census
   readonly #places: Places
@@ -91,12 +93,15 @@ export class Runner implements WorkerEngine {
     } catch (thrown) {
       error = this.#settlement.fail(delivery, thrown)
     }
-    const own = worker ?? this.workers.takeAdopted()
-    if (error === undefined && isThenable(value)) {
-      const { done, failed } = own ?? this.workers.take(delivery)
-      return nativePromise(value).then(done, failed)
+    let own = worker ?? this.workers.takeAdopted()
+    if (error === undefined && this.#gavePromise) {
+      own ??= this.workers.take(delivery)
+      this.workers.starting = undefined
+      return nativePromise(value as PromiseLike<unknown>).then(own.done, own.failed)
     }
     error ??= this.#settlement.succeed(delivery, value)
+    own ??= this.workers.takeAdopted()
+    this.workers.starting = undefined
     this.#goOn(delivery, own)
     return error === undefined ? Promise.resolve(value) : Promise.reject(error)
   }
@@ -137,13 +142,16 @@ export class Runner implements WorkerEngine {
       } catch (error) {
         thrown = { error }
       }
-      worker ??= this.workers.takeAdopted()
-      if (thrown !== undefined) this.#settlement.fail(delivery, thrown.error)
-      else if (isThenable(value)) {
-        const { done, failed } = worker ?? this.workers.take(delivery)
-        void nativePromise(value).then(done, failed)
+      if (thrown === undefined && this.#gavePromise) {
+        worker ??= this.workers.takeAdopted() ?? this.workers.take(delivery)
+        this.workers.starting = undefined
+        void nativePromise(value as PromiseLike<unknown>).then(worker.done, worker.failed)
         return
-      } else this.#settlement.succeed(delivery, value)
+      }
+      if (thrown === undefined) this.#settlement.succeed(delivery, value)
+      else this.#settlement.fail(delivery, thrown.error)
+      worker ??= this.workers.takeAdopted()
+      this.workers.starting = undefined
     }
   }
 
@@ -175,18 +183,18 @@ export class Runner implements WorkerEngine {
     return next
   }
 
+  /** Calls the handler. Until it is settled, or has given a promise, it is the one that is starting. */
   #call(delivery: Delivery): unknown {
     delivery.state = 'running'
+    this.workers.starting = delivery
+    this.#gavePromise = false
     if (started.hasSubscribers) this.#sayStarted(delivery)
     if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
     const { timeoutMs } = delivery.target
     if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
-    this.workers.starting = delivery
-    try {
-      return this.#run(delivery)
-    } finally {
-      this.workers.starting = undefined
-    }
+    const value = this.#run(delivery)
+    this.#gavePromise = isThenable(value) // Which may throw, as the handler may.
+    return value
   }
 
   #waitsNoMore(delivery: Delivery): void {
@@ -194,7 +202,9 @@ export class Runner implements WorkerEngine {
     if (delivery.state === 'waiting') this.#census.fewerWait()
   }
 
+  /** Said at once, for whoever takes the time, and after whatever was said before. */
   #sayStarted({ envelope, handler, attempt }: Delivery): void {
     this.#observer.say('started', { envelope, handler, attempt })
+    this.#observer.flush()
   }
 }

@@ -1,6 +1,7 @@
 import { asError, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
+import { isThenable } from '../routing/middleware.ts'
 import type { FailedDelivery, Recovery } from '../routing/recover.ts'
 import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -73,8 +74,12 @@ export class Settlement {
 
   /** Gives a delivery up because the bus stops. */
   stop(delivery: Delivery, reason: string): void {
-    const { type, handler, rest, waiter } = delivery
-    const error = new Stopped(`${reason} while '${type}' was ${delivery.state} for ${handler}.`)
+    const { type, handler, rest, waiter, target } = delivery
+    const { givenId } = delivery.envelope
+    if (givenId !== undefined) target.outlet.forget(givenId)
+    const cause = rest?.failures?.attempts.at(-1)?.error
+    const text = `${reason} while '${type}' was ${delivery.state} for ${handler}.`
+    const error = new Stopped(text, cause === undefined ? undefined : { cause })
     if (rest?.replays !== undefined) this.#parts.letters.store.update(rest.replays, { isReplaying: false })
     if (rest?.decision === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
     delete rest.decision // It had run out of time, and will not be tried again.
@@ -142,7 +147,7 @@ export class Settlement {
     if (recovery.outcome === 'dead') {
       const letter = letters.keep(delivery, { error, attempts: failures.attempts })
       rest.letter = letter.id
-      observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letter: letter.id })
+      observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letterId: letter.id })
       waiter?.failed(error, 'dead', delivery)
       return { recovery, failures }
     }
@@ -206,10 +211,13 @@ function failedOf(delivery: Delivery, now: number): FailedDelivery {
 
 /** The decision, in whole milliseconds: never too early. @throws {InvalidOption} for what is none. */
 function checked(recovery: Recovery): Recovery {
+  if (isThenable(recovery)) recovery.then(undefined, () => {}) // Its failure, if it has one, is this fault.
   const outcome: unknown = (recovery as Partial<Recovery> | null)?.outcome
   if (outcome === 'dead' || outcome === 'skipped' || outcome === 'done') return recovery
   if (outcome !== 'retry') {
-    throw new InvalidOption(`recover gave ${shown(recovery)}. Return { outcome: 'dead' }, or undefined to pass it on.`)
+    throw new InvalidOption(
+      `recover gave ${shown(recovery)}. Return { outcome: 'retry', delayMs } or { outcome: 'dead' }, or undefined to pass it on.`,
+    )
   }
   const { delayMs } = recovery as Recovery & { outcome: 'retry' }
   if (typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY) {

@@ -16,11 +16,11 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   })
   await Promise.race([engine.census.idle(), deadline])
   timer?.cancel()
+  engine.stopped = true
   const reason = `stop() reached its deadline of ${deadlineMs} ms`
   for (const delivery of engine.unfinished()) {
     engine.stop(delivery, delivery.state === 'parked' ? 'The dispatcher stopped' : reason)
   }
-  engine.stopped = true
   engine.held.freeRetrying()
   engine.forgetRunning()
 }
@@ -38,8 +38,10 @@ export function reportAtExit(engine: Engine): () => void {
 }
 
 function reportAll(): void {
-  for (const engine of watched)
+  for (const engine of watched) {
     for (const delivery of engine.unfinished()) engine.sayStopped(delivery, 'The process exited')
+    engine.flushNotices()
+  }
 }
 
 /**

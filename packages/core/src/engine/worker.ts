@@ -30,7 +30,7 @@ const SPARE = 8_192
 /** The workers of an engine. */
 export class Workers {
   readonly #engine: WorkerEngine
-  /** The delivery whose handler is being called: known for the synchronous part of the call. */
+  /** The delivery whose handler is being called: until it is settled, or has given a promise. */
   starting: Delivery | undefined = undefined
   #all: Worker[] = []
   #adopted: Worker | undefined = undefined

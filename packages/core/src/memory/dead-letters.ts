@@ -24,8 +24,8 @@ export class MemoryDeadLetters implements DeadLetterStore {
     if (stored !== undefined) stored.letter = { ...stored.letter, ...change }
   }
 
-  remove(id: string): boolean {
-    return this.#byId.delete(id)
+  remove(id: string): void {
+    this.#byId.delete(id)
   }
 
   *matching(filter: DeadLetterFilter, after?: string): Generator<StoredLetter> {

@@ -3,7 +3,14 @@ import { type CodecBounds, codecBounds, type CodecOptions } from './codec-bounds
 import { contractOf } from './contract.ts'
 import { Decoder } from './decoder.ts'
 import { Encoder } from './encoder.ts'
-import { checkMessageTypes, messageTypeOf, type MessageType, sharedNames, typeName } from './message-type.ts'
+import {
+  checkMessageTypes,
+  type MessageOf,
+  messageTypeOf,
+  type MessageType,
+  sharedNames,
+  typeName,
+} from './message-type.ts'
 import type { CodecType } from './revive.ts'
 
 /**
@@ -18,7 +25,7 @@ import type { CodecType } from './revive.ts'
  * The text is JSON: `{ "type": "library.book-created", "version": 1, "data": { ... } }`. What JSON has no form for is
  * written with a tag, or refused; nothing comes back as something else.
  */
-export class Codec {
+export class Codec<T extends MessageType = MessageType> {
   readonly #bounds: CodecBounds
   readonly #byName = new Map<string, CodecType | string>()
   readonly #byPrototype = new Map<unknown, CodecType>()
@@ -28,7 +35,7 @@ export class Codec {
    * @throws {InvalidOption} for what is no message type, or bounds that cannot be.
    * @throws {ImproperlyConfigured} for two types of one name, or a class with a faulty version, upcast, revive or schema.
    */
-  constructor(types: readonly MessageType[], options: CodecOptions = {}) {
+  constructor(types: readonly T[], options: CodecOptions = {}) {
     this.#bounds = codecBounds(options)
     const all = new Set(checkMessageTypes('The types of a codec', types))
     for (const { text } of sharedNames(all)) throw new ImproperlyConfigured('TYPE_TAKEN', text)
@@ -69,7 +76,7 @@ export class Codec {
    *   or too large.
    * @throws {ContractViolation} for data of an older version that, upcast, does not fit the schema of its class.
    */
-  decode(text: string): object | string {
+  decode(text: string): MessageOf<T> {
     if (typeof text !== 'string') {
       throw new CodecError('MALFORMED', `A codec was given ${shown(text)} to decode. Pass a text that one has written.`)
     }
@@ -82,7 +89,8 @@ export class Codec {
         cause,
       })
     }
-    return new Decoder((name) => this.#byName.get(name), this.#bounds).decode(parsed)
+    // It is of one of the types that the decoder knows.
+    return new Decoder((name) => this.#byName.get(name), this.#bounds).decode(parsed) as MessageOf<T>
   }
 
   #checkedSize(text: string, what: string): string {

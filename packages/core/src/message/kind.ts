@@ -36,8 +36,8 @@ export abstract class Query<R> {
   }
 }
 
-/** Messages that may be of kind `K`: those marked so, and plain classes, which carry no mark. */
-export type Fits<K extends Kind> = object & { readonly '~kind'?: K }
+/** Messages that may be of kind `K`: those marked so, and instances of plain classes, which carry no mark; no classes. */
+export type Fits<K extends Kind> = object & { readonly '~kind'?: K; readonly prototype?: never }
 
 /** What a handler of `M` answers: the `R` of its `Command<R>` or `Query<R>`, else `unknown`. */
 export type ResultOf<M> = M extends { readonly '~result': infer R } ? R : unknown

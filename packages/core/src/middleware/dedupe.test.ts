@@ -160,6 +160,25 @@ describe('dedupe', () => {
     await stop()
   })
 
+  test('a later attempt at another message of the same id does not run again, once that one has succeeded', async () => {
+    const { runs, handler } = held()
+    const recovering = new Dispatcher({ logger, recover: retry({ attempts: 2, backoff: immediate() }) })
+    recovering.use(dedupe())
+    recovering.commands.bind('c', handler, { name: 'h' })
+    await recovering.start()
+    await recovering.send('c', { id: 'i' }) // It fails, and is tried again behind the other.
+    const other = recovering.request('c', { id: 'i' })
+    runs[0]?.reject(boom)
+    await nextTurn()
+    await nextTurn()
+    runs[1]?.resolve('second')
+    await nextTurn()
+    runs[2]?.resolve('third')
+    expect(['second', 'third']).toContain(await other)
+    await recovering.stop()
+    expect(runs).toHaveLength(2)
+  })
+
   test('a later attempt than the one that succeeded runs again: that one has failed outside', async () => {
     class Asked extends defineEvent('asked') {}
     class Stored extends defineEvent('stored') {}

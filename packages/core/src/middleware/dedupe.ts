@@ -1,3 +1,5 @@
+import type { Delivery } from '../engine/delivery.ts'
+import type { Envelope } from '../message/envelope.ts'
 import { checkCount, checkDurationMs, checkNames } from '../options.ts'
 import { type Clock, systemClock } from '../ports/clock.ts'
 import type { Middleware } from '../routing/middleware.ts'
@@ -47,15 +49,16 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
       context.signal.throwIfAborted()
     }
     const remembered = done.get(id)
-    // A later attempt shows that the success was none: it failed outside of here, and lost what it had recorded.
-    const isLater = context.replayed || context.attempt > (remembered?.attempt ?? 0)
-    if (remembered !== undefined && !isLater) return remembered.value
+    // A later attempt at the same shows that the success was none: it failed outside of here, and lost what it had recorded.
+    const { envelope } = context as Delivery // What the engine gives as the context.
+    const isLater = context.attempt > (remembered?.attempt ?? 0) && remembered?.envelope === envelope
+    if (remembered !== undefined && !isLater && !context.replayed) return remembered.value
     const run = (async () => next())()
     running.set(id, run)
     try {
       const value = await run
       // What succeeds after it was given up has failed for the bus.
-      if (!context.signal.aborted) done.add(id, { value, attempt: context.attempt })
+      if (!context.signal.aborted) done.add(id, { value, attempt: context.attempt, envelope })
       return value
     } finally {
       running.delete(id)
@@ -66,6 +69,8 @@ export function dedupe(options: DedupeOptions = {}): Middleware {
 interface Success {
   readonly value: unknown
   readonly attempt: number
+  /** Of which of the messages with this id it was. */
+  readonly envelope: Envelope
 }
 
 /** Successes by id, each for a time, and no more than so many. */

@@ -72,8 +72,7 @@ export interface DeadLetterStore {
   add(letter: StoredLetter): void
   /** Changes a letter that is there, in its place. */
   update(id: string, change: Partial<StoredLetter>): void
-  /** Tells whether it was there. */
-  remove(id: string): boolean
+  remove(id: string): void
   /** Those that match, the oldest death first; `after` a cursor. */
   matching(filter: DeadLetterFilter, after?: string): Iterable<StoredLetter>
   /** Where a page goes on that ended with this letter. */

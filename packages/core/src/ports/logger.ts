@@ -17,12 +17,8 @@ export const consoleLogger: Logger = {
 }
 
 function print(fields: Printed, text: string): void {
-  const { id, key, letter, err } = fields
-  const named = [
-    id && `id ${id}`,
-    key !== undefined && `key '${key}'`,
-    typeof letter === 'string' && `letter ${letter}`,
-  ]
+  const { id, key, letterId, err } = fields
+  const named = [id && `id ${id}`, key !== undefined && `key '${key}'`, letterId && `letter ${letterId}`]
   const which = id === undefined ? '' : ` (${named.filter(Boolean).join(', ')})`
   if (err === undefined) console.error(`[iambus] ${text}${which}`)
   else console.error(`[iambus] ${text}${which}`, err)
@@ -32,6 +28,6 @@ interface Printed {
   readonly id?: string
   readonly key?: string
   /** The id of a dead letter. */
-  readonly letter?: unknown
+  readonly letterId?: string
   readonly err?: Error
 }

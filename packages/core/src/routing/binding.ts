@@ -82,7 +82,8 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
   checkNames(`dp.${routerName[kind]}.bind`, options, optionNames)
   const types = checkTypes(kind, message)
   const { name, inject = {}, argname, responseEvent = [], workers, timeoutMs, recover, onDead } = options
-  const whose = `A handler of ${types.map((type) => `'${typeName(type)}'`).join(', ')}: `
+  const of = ` of ${types.map((type) => `'${typeName(type)}'`).join(', ')}`
+  const whose = `A handler${of}: `
   if (workers !== undefined) checkWorkers(whose, workers)
   if (timeoutMs !== undefined) checkDurationMs(`${whose}timeoutMs`, timeoutMs)
   if (onDead !== undefined) checkOnDead(whose, onDead)
@@ -90,7 +91,7 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
     throw new ImproperlyConfigured('INVALID_NAME', `The name of a handler is ${shown(name)}. Pass a string.`)
   }
   checkInject(inject, argname)
-  const shape = handlerShape(handler, argname)
+  const shape = handlerShape(handler, argname, of)
   if (shape === 'object' && Object.keys(inject).length > 0) {
     throw new HandlerSignatureError(
       `${shown(handler)} is constructed already: nothing can be injected. Bind its class, or leave out 'inject'.`,

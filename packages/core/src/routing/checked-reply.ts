@@ -5,7 +5,7 @@ import type { Binding } from './binding.ts'
 import { type Attempt, isThenable, nativePromise } from './middleware.ts'
 
 /**
- * Checks what the handler replies, where the class of the message has a schema for that. The reply stays as it is: it may be
+ * Checks what is replied, by the handler or by middleware in its place, where the class of the message has a schema for that. The reply stays as it is: it may be
  * an instance that a response event is told by. Where no class has one, the attempt itself.
  */
 export function withCheckedReply({ types }: Binding, attempt: Attempt): Attempt {

@@ -12,6 +12,8 @@ export interface Route<H> {
   readonly kind: Kind | undefined
   /** Its handlers, in the order of their binding. */
   readonly handlers: readonly H[]
+  /** Whether nobody handles it, but another class of the same name. */
+  readonly hasNamesake: boolean
   /** Checks a message by the schema of its class, where that has one. @throws {ContractViolation} */
   readonly check: ((message: object) => void) | undefined
 }
@@ -49,9 +51,15 @@ export class HandlerMap<H> {
     const named = found.find(({ types }) => types.includes(type))
     const kind = markedKind(type) ?? (named ?? found[0])?.router
     const handlers = found.filter((binding) => binding.router === kind).map(this.#handlerOf)
-    const route = { type: typeName(type), kind, handlers, check: checkOf(type) }
+    const name = typeName(type)
+    const hasNamesake = handlers.length === 0 && this.#boundNames().includes(name)
+    const route = { type: name, kind, handlers, hasNamesake, check: checkOf(type) }
     if (named !== undefined) this.#routes.set(typeof type === 'string' ? type : type.prototype, route)
     else if (typeof type !== 'string') this.#unnamed.set(type, route)
     return route // A string that nobody named is found anew each time: there may be any number of them.
+  }
+
+  #boundNames(): string[] {
+    return this.#routers.flatMap(({ bindings }) => bindings.flatMap(({ types }) => types.map(typeName)))
   }
 }

@@ -45,7 +45,7 @@ export interface HandlerProtocol<M = object, R = unknown> {
 }
 
 /**
- * A {@link HandlerProtocol} with the last two methods done.
+ * A {@link HandlerProtocol} with the last two methods done. `R` is what it answers: that of its message, unless said otherwise.
  *
  * ```ts
  * class CreateBookHandler extends AbstractHandler<CreateBook> {
@@ -53,7 +53,7 @@ export interface HandlerProtocol<M = object, R = unknown> {
  * }
  * ```
  */
-export abstract class AbstractHandler<M = object, R = void> implements HandlerProtocol<M, R> {
+export abstract class AbstractHandler<M = object, R = ResultOf<M>> implements HandlerProtocol<M, R> {
   #events: (Fits<'event'> | string)[] = []
 
   abstract handle(message: M, deps: { readonly context: Context }): Awaitable<R>

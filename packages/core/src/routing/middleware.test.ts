@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { Dispatcher, type Outgoing } from '../index.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Dispatcher, type Middleware, type Outgoing } from '../index.ts'
 
 const silent = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() })
 
@@ -221,4 +222,74 @@ describe('outgoing middleware', () => {
     await dp.stop()
     expect(handler).not.toHaveBeenCalled()
   })
+})
+
+describe('middleware that goes on without its handler', () => {
+  test.each<[string, Middleware]>([
+    ['forgets to return', (_message, { next }) => void next()],
+    ['forgets to await', async (_message, { next }) => void next()],
+    ['lets it race', (_message, { next }) => Promise.race([next(), delay(1, 'first')])],
+  ])('that %s fails the attempt, once the handler has ended: nothing of its key overtakes', async (_, middleware) => {
+    const dp = new Dispatcher({ logger: silent() })
+    let [running, most, ended] = [0, 0, 0]
+    dp.use(middleware)
+    dp.events.bind('x', async () => {
+      most = Math.max(most, (running += 1))
+      await delay(5)
+      running -= 1
+      ended += 1
+    })
+    await dp.start()
+    const outcomes = await Promise.all([1, 2, 3].map(() => dp.publish('x', { key: 'k', waitForResponse: true })))
+    expect({ most, ended }).toEqual({ most: 1, ended: 3 })
+    const error = expect.objectContaining({
+      code: 'MIDDLEWARE_FAULT',
+      message: expect.stringContaining('Await or return what next() gives.') as string,
+    }) as Error
+    expect(outcomes.flat()).toEqual([1, 2, 3].map(() => ({ handler: 'events/x#1', status: 'dead', error })))
+    await dp.stop()
+  })
+
+  test('has the error of the handler as the cause, and that is no unhandled rejection', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    dp.use((_message, { next }) => void next())
+    const boom = new Error('boom')
+    dp.queries.bind('x', () => Promise.reject(boom))
+    await dp.start()
+    await expect(dp.request('x')).rejects.toMatchObject({ code: 'MIDDLEWARE_FAULT', cause: boom })
+    await dp.stop()
+  })
+
+  test('fails with its own error, if it throws one', async () => {
+    const dp = new Dispatcher({ logger: silent() })
+    const own = new Error('took too long')
+    let ended = false
+    dp.use(async (_message, { next }) => {
+      void next()
+      throw own
+    })
+    dp.queries.bind('x', async () => {
+      await delay(2)
+      ended = true
+    })
+    await dp.start()
+    await expect(dp.request('x')).rejects.toBe(own)
+    expect(ended).toBe(true)
+    await dp.stop()
+  })
+})
+
+test('a handler is called without a `this`, also within middleware', async () => {
+  for (const middleware of [[], [(_message: unknown, { next }: { next: () => unknown }) => next()]]) {
+    const dp = new Dispatcher()
+    for (const one of middleware) dp.use(one)
+    const seen: unknown[] = []
+    dp.events.bind('x', function handle(this: unknown) {
+      seen.push(this)
+    })
+    await dp.start()
+    await dp.publish('x')
+    expect(seen).toEqual([undefined])
+    await dp.stop()
+  }
 })

@@ -1,4 +1,4 @@
-import { ImproperlyConfigured, MiddlewareFault, shown } from '../errors.ts'
+import { asError, ImproperlyConfigured, MiddlewareFault, shown } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Context } from './context.ts'
@@ -62,20 +62,65 @@ export class MiddlewareInUse {
 /** One attempt: what the engine calls, and what middleware wraps. It is called with what a handler is given. */
 export type Attempt = (message: Envelope['message'], deps: { readonly context: Context }) => unknown
 
-/** Puts middleware around an attempt, the first outermost. Without any, the attempt itself. */
+/** An attempt within middleware, and the promise of its handler while that runs. */
+interface Inside {
+  readonly deps: Parameters<Attempt>[1]
+  handler: PromiseLike<unknown> | undefined
+}
+
+type Layer = (message: Envelope['message'], inside: Inside) => unknown
+
+/**
+ * Puts middleware around an attempt, the first outermost. Without any, the attempt itself. An attempt ends when its handler
+ * has ended: one whose middleware did not wait for that fails, but not before.
+ */
 export function around(attempt: Attempt, middleware: readonly Middleware[]): Attempt {
-  return middleware.reduceRight<Attempt>(
-    (inner, outer) => (message, deps) => {
+  if (middleware.length === 0) return attempt
+  const layers = middleware.reduceRight<Layer>(
+    (inner, outer) => (message, inside) => {
       let called = false
       const next = (): Awaitable<unknown> => {
         if (called) throw calledTwice(outer.name)
         called = true
-        return inner(message, deps)
+        return inner(message, inside)
       }
-      return outer(message, { context: deps.context, next })
+      return outer(message, { context: inside.deps.context, next })
     },
-    attempt,
+    (message, inside) => {
+      const value = attempt(message, inside.deps)
+      if (isThenable(value)) {
+        const ended = (): void => {
+          inside.handler = undefined
+        }
+        inside.handler = value
+        value.then(ended, ended)
+      }
+      return value
+    },
   )
+  return (message, deps) => {
+    const inside: Inside = { deps, handler: undefined }
+    const value = layers(message, inside)
+    if (value === inside.handler && value !== undefined) return value
+    if (!isThenable(value)) return inside.handler === undefined ? value : failWhenEnded(inside)
+    return nativePromise(value).then(
+      (result) => (inside.handler === undefined ? result : failWhenEnded(inside)),
+      (error) => (inside.handler === undefined ? Promise.reject(error) : failWhenEnded(inside, error)),
+    )
+  }
+}
+
+/** The middleware has gone on without its handler: the attempt has failed, and ends with the handler. */
+async function failWhenEnded({ handler, deps }: Inside, error?: unknown): Promise<never> {
+  let cause: unknown
+  try {
+    await handler
+  } catch (thrown) {
+    cause = thrown
+  }
+  if (error !== undefined) throw asError(error)
+  const text = `A middleware around ${deps.context.handler} ended before its handler. Await or return what next() gives.`
+  throw new MiddlewareFault(text, cause === undefined ? undefined : { cause })
 }
 
 /** Puts outgoing middleware around a publication, the first outermost. `undefined` where there is none. */
@@ -93,12 +138,12 @@ export function aroundOutgoing(middleware: readonly OutgoingMiddleware[]): ((mes
         if (isThenable(result)) {
           result.then(undefined, () => {}) // Its failure, if it has one, is this fault.
           throw new MiddlewareFault(
-            `The outgoing middleware ${outgoing.name} is asynchronous. Make it synchronous: the order is that of the calls.`,
+            `The outgoing middleware ${outgoing.name || 'without a name'} is asynchronous. Make it synchronous: the order is that of the calls.`,
           )
         }
         if (!called) {
           throw new MiddlewareFault(
-            `The outgoing middleware ${outgoing.name} did not call next() for '${message.type}'. Call it, or throw.`,
+            `The outgoing middleware ${outgoing.name || 'without a name'} did not call next() for '${message.type}'. Call it, or throw.`,
           )
         }
       },
@@ -116,5 +161,7 @@ export function nativePromise(value: PromiseLike<unknown>): Promise<unknown> {
 }
 
 function calledTwice(name: string): MiddlewareFault {
-  return new MiddlewareFault(`The middleware ${name} called next() twice in one attempt. Call it at most once.`)
+  return new MiddlewareFault(
+    `The middleware ${name || 'without a name'} called next() twice in one attempt. Call it at most once.`,
+  )
 }

@@ -9,7 +9,7 @@ import {
 } from '../errors.ts'
 import type { MessageHeaders } from '../message/augmentable.ts'
 import { checkCount, checkDurationMs, checkNames, RETRY } from '../options.ts'
-import { type Backoff, exponential } from './backoff.ts'
+import { type Backoff, exponential, fixed, immediate } from './backoff.ts'
 
 /** A delivery whose attempt has failed, as {@link Recover} sees it. */
 export interface FailedDelivery {
@@ -92,6 +92,9 @@ export function retry(options: RetryOptions = {}): Recover {
   const { attempts = RETRY.attempts, backoff = exponential(), maxAgeMs = RETRY.maxAgeMs } = options
   checkCount('attempts', attempts)
   checkDurationMs('maxAgeMs', maxAgeMs)
+  const uncalled = [exponential, fixed, immediate].find((make: unknown) => make === backoff)
+  if (uncalled !== undefined)
+    throw new InvalidOption(`backoff is ${shown(uncalled)} itself. Call it: ${uncalled.name}().`)
   if (typeof backoff !== 'function') {
     throw new InvalidOption(`backoff is ${shown(backoff)}. Pass exponential(), fixed(1_000), or a function.`)
   }

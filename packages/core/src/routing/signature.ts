@@ -5,22 +5,23 @@ export type HandlerShape = 'function' | 'class' | 'object'
 /**
  * Tells how a handler is called.
  *
+ * @param of says of what, where the handler has no name: `" of 'shop.paid'"`.
  * @throws {HandlerSignatureError} for what cannot be called: no function and no `handle`; a generator; more than two
  *   parameters, or more than one with `argname`; a ready-made object that collects events.
  */
-export function handlerShape(handler: unknown, argname: string | undefined): HandlerShape {
+export function handlerShape(handler: unknown, argname: string | undefined, of = ''): HandlerShape {
   if (typeof handler === 'function') {
     const prototype = handler.prototype as { handle?: unknown } | undefined
     if (typeof prototype?.handle === 'function') {
-      checkParameters(`${nameOf(handler)}.handle`, prototype.handle, argname)
+      checkParameters(`${nameOf(handler, of)}.handle`, prototype.handle, argname)
       return 'class'
     }
     if (isClass(handler)) {
       throw new HandlerSignatureError(
-        `The class ${nameOf(handler)} has no method 'handle'. Add one: async handle(message, { context }) { ... }.`,
+        `The class ${nameOf(handler, of)} has no method 'handle'. Add one: async handle(message, { context }) { ... }.`,
       )
     }
-    checkParameters(nameOf(handler), handler, argname)
+    checkParameters(nameOf(handler, of), handler, argname)
     return 'function'
   }
   if (typeof handler === 'object' && handler !== null && 'handle' in handler && typeof handler.handle === 'function') {
@@ -64,6 +65,6 @@ function isClass(value: Function): boolean {
   return prototype !== undefined && prototype.writable === false
 }
 
-function nameOf(value: Function): string {
-  return value.name === '' ? 'An anonymous handler' : value.name
+function nameOf(value: Function, of: string): string {
+  return value.name === '' ? `An anonymous handler${of}` : value.name
 }

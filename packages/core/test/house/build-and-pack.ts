@@ -11,10 +11,9 @@ declare module 'vitest' {
   }
 }
 
-/** Builds and packs once for all test files: they run side by side, and a second build would pull `dist` from under them. */
+/** Packs, which builds, once for all test files: they run side by side, and a second build would pull `dist` from under them. */
 export default function buildAndPack(project: TestProject): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'iambus-pack-'))
-  run(root, 'npm', 'run', 'build')
   run(root, 'npm', 'pack', '--workspace', '@iambus/core', '--pack-destination', folder)
   project.provide('tarball', join(folder, `iambus-core-${manifest.version}.tgz`))
   return () => rmSync(folder, { recursive: true, force: true })

@@ -24,7 +24,7 @@ const journey = [
   'machine.ts',
   'dispatcher.ts',
 ]
-const shared = ['ports', 'errors.ts', 'options.ts', 'observe.ts']
+const shared = ['ports', 'errors.ts', 'options.ts', 'notices.ts', 'observe.ts']
 /** Stores: each implements a port, and knows nothing else. Whoever puts the parts together chooses one. */
 const adapters = ['memory']
 const door = 'index.ts'
