@@ -1,4 +1,5 @@
 import type { DeadLetter } from '@iambus/core'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { bookshop } from './bookshop.ts'
 import { BookPaid, OrderPlaced, StatementDue } from './messages.ts'
 import { Mail, Payments, Warehouse } from './outside.ts'
@@ -12,10 +13,11 @@ const tally = new Tally(dp)
 printTimeline(dp)
 await dp.start()
 
-/** Publishes an event, and waits for what becomes of it at each handler. Nothing here waits for time to pass. */
+/** Publishes an event, and waits for what becomes of it at each handler. Nothing here waits for a time to pass. */
 async function tell(name: string, event: OrderPlaced | BookPaid | StatementDue, key?: string): Promise<void> {
   // What the event causes has the same correlation id: by it, the timeline tells what belongs together.
   printOutcomes(name, await dp.publish(event, { key, correlationId: name, waitForResponse: true }))
+  await nextTurn() // What it has caused has begun.
 }
 
 const austen = 'Jane Austen'
