@@ -182,6 +182,16 @@ describe('what is refused, and runs nothing:', () => {
       )
     })
 
+    test('that is null, of what a handler records or asks', async () => {
+      dp.events.bind('records', (_event, { context }) => context.publish(new Placed(), null as never))
+      dp.queries.bind('asks', (_query, { context }) => context.request(new CountOrders(), null as never))
+      await dp.start()
+      const error = refusal(InvalidOption, 'INVALID_OPTION', /options of a message are null/)
+      expect(await dp.publish('records', { waitForResponse: true })).toMatchObject([{ error }])
+      await expect(dp.request('asks')).rejects.toEqual(error)
+      await expect(dp.deadLetters.list(null as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    })
+
     test('to wait, where the verb does not', async () => {
       await dp.start()
       const sent = (dp.send as Send)(new PlaceOrder(), { waitForResponse: true })

@@ -276,7 +276,7 @@ export class Dispatcher {
       options: this.#options,
       contexts: this.#contexts,
     })
-    this.#admission = admission
+    if (this.#lifecycle.isWanted) this.#admission = admission
     this.#running().engine.held.resumeFreed()
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.stop())
     return (deadlineMs) => {

@@ -242,6 +242,39 @@ describe('dp.observe', () => {
     await dp.stop()
   })
 
+  test('tells in the order in which things happened, whoever listens and whatever they do', async () => {
+    const { dp } = await bus()
+    const told: string[] = []
+    const names = ['accepted', 'started', 'failed', 'dead', 'succeeded'] as const
+    const ends = names.map((name) =>
+      dp.observe(name, ({ envelope }) => {
+        told.push(`${name} ${envelope.id}`)
+        return name === 'failed' ? dp.publish('x', { id: '2' }) : undefined
+      }),
+    )
+    await dp.publish('x', { id: '1' })
+    await nextTurn()
+    for (const end of ends) end()
+    const first = ['accepted 1', 'started 1', 'failed 1', 'dead 1']
+    expect(told).toEqual([...first, 'accepted 2', 'started 2', 'succeeded 2'])
+    await dp.stop()
+  })
+
+  test('a listener that feeds itself stops nothing else', async () => {
+    const { dp } = await bus()
+    let told = 0
+    const end = dp.observe('accepted', ({ envelope }) => {
+      told += 1
+      return dp.publish('x', { id: `${envelope.id}.`.slice(-3) + told })
+    })
+    await dp.publish('x', { id: '2' })
+    await nextTurn() // Else it would never come.
+    end()
+    expect(told).toBeGreaterThan(1_000)
+    await nextTurn()
+    await dp.stop()
+  })
+
   test('a listener to its own failures that throws is a warning of the process', async () => {
     const { dp } = await bus()
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))

@@ -16,6 +16,9 @@ export const channels = Object.fromEntries(Object.keys(table).map((name) => [nam
 /** Whoever is publishing a notice right now. */
 let speaking: Observer | undefined
 
+/** How many notices are said in a row: a listener may cause more of them, and must not stop everything else. */
+const IN_A_ROW = 10_000
+
 /** Those that have something left to say. A process that exits must not take it along. */
 const waiting = new Set<Observer>()
 let isWatched = false
@@ -26,7 +29,9 @@ let isWatched = false
  */
 export class Observer {
   readonly #logger: Logger
-  #unsaid: (readonly [keyof Notices, Notices[keyof Notices]])[] = []
+  readonly #unsaid: (readonly [keyof Notices, Notices[keyof Notices]])[] = []
+  /** The first of them that nobody has heard of yet. */
+  #next = 0
   /** Outside of any handler's asynchronous context. */
   readonly #later = AsyncLocalStorage.bind(() => this.flush())
 
@@ -34,6 +39,7 @@ export class Observer {
     this.#logger = logger
   }
 
+  /** Keeps a notice, to be said when what is going on has ended. */
   say<N extends keyof Notices>(name: N, notice: Notices[N]): void {
     if (this.#unsaid.push([name, notice]) > 1) return
     waiting.add(this)
@@ -45,16 +51,26 @@ export class Observer {
     })
   }
 
-  /** Says what was left to say now: where a handler could be called, so can a listener. */
+  /** Says what is left to say, and what its listeners cause, in its turn. */
   flush(): void {
-    const unsaid = this.#unsaid
-    this.#unsaid = []
-    waiting.delete(this)
-    for (const [name, notice] of unsaid) this.#say(name, notice)
+    for (let said = 0; said < IN_A_ROW; said += 1) {
+      const next = this.#unsaid[this.#next]
+      if (next === undefined) break
+      this.#next += 1 // Before anybody hears of it, who may end the process: what comes after it is said then.
+      this.#speak(...next)
+    }
+    this.#unsaid.splice(0, this.#next)
+    this.#next = 0
+    if (this.#unsaid.length > 0) setImmediate(this.#later)
+    else waiting.delete(this)
   }
 
-  #say<N extends keyof Notices>(name: N, notice: Notices[N]): void {
+  #speak<N extends keyof Notices>(name: N, notice: Notices[N]): void {
+    this.#log(name, notice)
     if (channels[name].hasSubscribers) this.#publish(name, notice)
+  }
+
+  #log<N extends keyof Notices>(name: N, notice: Notices[N]): void {
     const { level: given } = table[name]
     const level = typeof given === 'function' ? given(notice) : given
     if (level === 'none') return

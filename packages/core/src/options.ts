@@ -117,7 +117,10 @@ export const recordedNames: KnownNames = named('id', 'key', 'headers', 'correlat
 
 /** @throws {InvalidOption} for a name that no option has, a key, id, correlation id, headers or signal that cannot be. */
 export function checkMessageOptions(options: PublishOptions, known: KnownNames = outside): void {
-  for (const name in options) if (!(name in known)) throw unknownOption('A message', name, Object.keys(known))
+  checkObject('a message', options)
+  for (const name in options) {
+    if (!(name in known) && Object.hasOwn(options, name)) throw unknownOption('A message', name, Object.keys(known))
+  }
   const { id, key, headers, correlationId, signal, timeoutMs } = options
   if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
   if (id !== undefined) checkText('id', id)

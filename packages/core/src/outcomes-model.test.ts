@@ -237,9 +237,10 @@ class World {
     await this.dp.deadLetters.discard(letter ?? '')
   }
 
-  #heard(name: string, { handler, envelope, attempt, outcome, delayMs, letterId, state }: Notice): void {
+  #heard(name: string, { handler, envelope, attempt, outcome, delayMs, letterId, state, error }: Notice): void {
     const item = this.#item(`${handler.replace('events/', '')} ${envelope.id}`)
     const { attempts } = this.#policies[item.handler] as Policy
+    const isTimeout = (error as { code?: string } | undefined)?.code === 'TIMED_OUT'
     const wrong = (what: string): void => void this.faults.push(`${item.name} ${what} (${item.state})`)
     if (name === 'started') {
       const isDue = item.state === 'waiting' || (item.state === 'retrying' && item.dueMs <= this.clock.now())
@@ -251,12 +252,12 @@ class World {
     } else if (name === 'succeeded') this.#leave(item, 'done')
     else if (name === 'failed') {
       if (item.state !== 'running') wrong('fails, and does not run')
-      const expected = this.#expected(item)
+      const expected = this.#expected(item, isTimeout)
       if (outcome !== expected) wrong(`comes to ${outcome} instead of ${expected}`)
-    } else if (name === 'retried') this.#retried(item, delayMs ?? Number.NaN)
+    } else if (name === 'retried') this.#retried(item, { delayMs: delayMs ?? Number.NaN, isTimeout })
     else if (name === 'dead') {
       item.letter = letterId
-      if (item.end === undefined) this.#die(item)
+      if (!isTimeout) this.#die(item)
       else Object.assign(item, { state: 'overdue', dueMs: -1 })
     } else if (name === 'parked') {
       if (item.lane[0]?.state !== 'dead') wrong('is parked behind nothing')
@@ -265,9 +266,8 @@ class World {
     else if (name === 'stopped') this.#stoppedOne(item, state ?? '')
   }
 
-  #retried(item: Item, delayMs: number): void {
+  #retried(item: Item, { delayMs, isTimeout }: { delayMs: number; isTimeout: boolean }): void {
     const how = item.ends[item.runs - 1] ?? 'ok'
-    const isTimeout = item.end !== undefined
     const isFree = !isTimeout && (how === 'away' || how === 'later')
     const backoffMs = (this.#policies[item.handler] as Policy).backoffMs
     const expected = isFree && how === 'later' ? LATER_MS : backoffMs
@@ -278,9 +278,9 @@ class World {
   }
 
   /** What the policy should come to, said in another way. */
-  #expected(item: Item): string {
+  #expected(item: Item, isTimeout: boolean): string {
     const { attempts, discards } = this.#policies[item.handler] as Policy
-    const how = item.end === undefined ? (item.ends[item.runs - 1] ?? 'ok') : 'timeout'
+    const how = isTimeout ? 'timeout' : (item.ends[item.runs - 1] ?? 'ok')
     if (how === 'never') return 'dead'
     if (how === 'unwanted' && discards) return 'skipped'
     if (how === 'away' || how === 'later') return 'retry'
@@ -295,7 +295,7 @@ class World {
 
   #stoppedOne(item: Item, state: string): void {
     if (state === 'parked') return
-    const isRunning = item.end !== undefined
+    const isRunning = state === 'running'
     if (item.state === 'overdue' && item.dueMs < 0) this.faults.push(`${item.name} is dead, and stopped`)
     // The dead letter of a replay is there again.
     if (isRunning) item.state = 'zombie'
@@ -364,6 +364,7 @@ interface Notice {
   readonly delayMs?: number
   readonly letterId?: string
   readonly state?: string
+  readonly error?: Error
 }
 
 const policy = fc.record({

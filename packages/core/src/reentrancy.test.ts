@@ -262,6 +262,33 @@ describe('stop and start, over and over', () => {
     expect((await bus.dp.deadLetters.list()).letters).toEqual([])
   })
 
+  test('a replay that a stop gave up is still a dead letter: its id is not free', async () => {
+    const bus = new ScriptedBus()
+    let runs = 0
+    bus.dp.events.bind('x', () => ((runs += 1) === 2 ? new Promise<void>(() => {}) : Promise.reject(boom)))
+    await bus.dp.start()
+    await bus.tell('1')
+    await bus.dp.deadLetters.replay({})
+    const stopped = bus.dp.stop({ deadlineMs: 5 })
+    await bus.rest()
+    await bus.pass(5)
+    await stopped
+    await bus.dp.start()
+    expect(await bus.dp.publish('x', { id: '1', waitForResponse: true })).toMatchObject([{ status: 'skipped' }])
+    expect((await bus.dp.deadLetters.list()).letters).toHaveLength(1)
+  })
+
+  test('a stop that comes while it starts lets nothing in', async () => {
+    const dp = new Dispatcher({ logger: silent })
+    dp.events.bind('x', () => {})
+    const started = dp.start()
+    const stopped = dp.stop()
+    await started
+    expect(dp.isStarted).toBe(false)
+    await expect(dp.publish('x')).rejects.toMatchObject({ code: 'NOT_ACCEPTING' })
+    await stopped
+  })
+
   test('a message that a stop gave up can be sent again with its id', async () => {
     const bus = new ScriptedBus({ recover: retry({ attempts: 2, backoff: fixed(1_000) }) })
     bus.bind('h', { 1: [boom] })

@@ -27,7 +27,7 @@ import { followed, giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
-const { accepted: heard } = channels
+const { accepted } = channels
 
 /** What the admission works with. */
 export interface AdmissionParts {
@@ -42,7 +42,7 @@ export interface AdmissionParts {
 }
 
 /** What `publish` and `send` resolve with: the message is accepted. */
-const accepted: Promise<void> = Promise.resolve()
+const resolved: Promise<void> = Promise.resolve()
 
 /**
  * Where every message enters, from outside and from handlers: it is checked, gets its envelope, and becomes one delivery
@@ -77,7 +77,7 @@ export class Admission implements Outlet {
     if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
     this.#accept(message, route, of)
     this.#parts.engine.pump()
-    return accepted
+    return resolved
   }
 
   /** Publishes, and waits for what becomes of the event at each handler. @throws whatever refuses the message. */
@@ -169,19 +169,19 @@ export class Admission implements Outlet {
   }
 
   #accept(message: object | string, route: Route<Handler>, of: Envelope | string | undefined): void {
-    if (!this.#isDuplicate(of)) this.#deliver(message, route, of)
+    if (!this.#isRepeated(of)) this.#deliver(message, route, of)
   }
 
   #acceptAndWait({ message, route, of }: Dispatch): Promise<Outcome[]> {
     const join = new Join(route.handlers)
-    if (this.#isDuplicate(of)) join.skip()
+    if (this.#isRepeated(of)) join.skip()
     else this.#deliver(message, route, of, join)
     this.#parts.engine.pump()
     return join.outcomes
   }
 
   #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
-    if (heard.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
+    if (accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
     if (options.signal === undefined && options.timeoutMs === undefined) {
       return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
     }
@@ -231,7 +231,7 @@ export class Admission implements Outlet {
     const answer = capacity.enter(
       () => {
         giveUp = (error) => engine.abandon(delivery, error)
-        if (heard.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
+        if (accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
         return engine.requestLater(delivery)
       },
       (leave) => {
@@ -261,7 +261,7 @@ export class Admission implements Outlet {
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
-      if (index === 0 && heard.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers)
+      if (index === 0 && accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, handlers)
       if (typeof of === 'object' && of.cause !== undefined) this.#checkDepth(delivery)
       engine.submit(delivery)
     }
@@ -277,7 +277,7 @@ export class Admission implements Outlet {
     this.#parts.observer.say('accepted', { envelope, handlers: handlers.map(({ name }) => name) })
   }
 
-  #isDuplicate(of: Envelope | string | undefined): boolean {
+  #isRepeated(of: Envelope | string | undefined): boolean {
     if (typeof of !== 'object' || of.givenId === undefined) return false
     const { seenIds, engine, observer } = this.#parts
     if (seenIds.add(of.givenId, engine.clock.now())) return false

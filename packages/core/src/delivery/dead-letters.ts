@@ -11,6 +11,7 @@ import {
   checkCount,
   checkMessageOptions,
   checkNames,
+  checkObject,
   type NotWaiting,
   type PerhapsWaiting,
   type Waiting,
@@ -41,6 +42,7 @@ export class DeadLetters {
    * @throws {InvalidOption} as a rejection.
    */
   async list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    checkObject('deadLetters.list()', query)
     const { limit = 100, after, ...filter } = query
     checkFilter('deadLetters.list()', filter)
     checkCount('limit', limit)

@@ -8,7 +8,7 @@ import { type Binding, routerName } from '../routing/binding.ts'
 import { withCheckedReply } from '../routing/checked-reply.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
-import { firstOf, once, type Recover } from '../routing/recover.ts'
+import { byDefault, firstOf, type Recover } from '../routing/recover.ts'
 import type { Router } from '../routing/router.ts'
 import { nameHandlers } from '../routing/wiring.ts'
 import type { AsyncContexts } from './async-contexts.ts'
@@ -116,5 +116,5 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
 function failingOf(binding: Binding, { failing }: HandlerParts): { recover: Recover; onDead: OnDead } {
   const all = [binding, ...failing(binding.router)]
   const onDead = all.find((one) => one.onDead !== undefined)?.onDead ?? DEFAULTS.onDead
-  return { recover: firstOf([...all.flatMap(({ recover }) => recover), once]), onDead }
+  return { recover: firstOf([...all.flatMap(({ recover }) => recover), byDefault]), onDead }
 }

@@ -20,6 +20,11 @@ export class Lifecycle {
     this.#open = open
   }
 
+  /** Whether nobody has asked for a stop since the last start. */
+  get isWanted(): boolean {
+    return this.#started !== undefined
+  }
+
   /** What a caller is told whose message is not taken. */
   refusal(): NotAccepting {
     if (this.#started !== undefined) {

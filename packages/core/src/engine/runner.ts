@@ -1,5 +1,5 @@
 import { channels, type Observer } from '../observe.ts'
-import { isThenable, nativePromise } from '../routing/middleware.ts'
+import { isThenable, nativePromise } from '../routing/thenable.ts'
 import type { Census } from './census.ts'
 import { caller, type Delivery } from './delivery.ts'
 import { Fifo } from './fifo.ts'
@@ -7,7 +7,7 @@ import type { Places } from './places.ts'
 import type { Settlement } from './settlement.ts'
 import { type Worker, type WorkerEngine, Workers } from './worker.ts'
 
-/** How many deliveries of one lane a worker runs in a row while others wait for a worker. */
+/** How many more deliveries of one lane a worker runs after the first, while others wait for a worker. */
 const BURST = 32
 
 const { started } = channels
@@ -165,8 +165,8 @@ export class Runner implements WorkerEngine {
   #nextFor(ended: Delivery, worker: Worker | undefined): Delivery | undefined {
     const { target, key, lane, state } = ended
     // The lane of one that is tried again, or is dead, may be held.
-    const isHeld = key === undefined || lane?.head !== ended || state === 'dead'
-    const behind = isHeld ? undefined : target.lanes.leave(key, lane)
+    const goesOn = key !== undefined && lane?.head === ended && state !== 'dead'
+    const behind = goesOn ? target.lanes.leave(key, lane) : undefined
     let next = behind
     if (worker !== undefined && this.#places.limited) {
       if (behind === undefined || worker.burst >= BURST || target.pool.isOver) {
@@ -202,9 +202,7 @@ export class Runner implements WorkerEngine {
     if (delivery.state === 'waiting') this.#census.fewerWait()
   }
 
-  /** Said at once, for whoever takes the time, and after whatever was said before. */
   #sayStarted({ envelope, handler, attempt }: Delivery): void {
     this.#observer.say('started', { envelope, handler, attempt })
-    this.#observer.flush()
   }
 }

@@ -1,7 +1,7 @@
 import { asError, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
-import { isThenable } from '../routing/middleware.ts'
+import { isThenable } from '../routing/thenable.ts'
 import type { FailedDelivery, Recovery } from '../routing/recover.ts'
 import type { DeadLetterQueue } from './dead-letter-queue.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -76,7 +76,9 @@ export class Settlement {
   stop(delivery: Delivery, reason: string): void {
     const { type, handler, rest, waiter, target } = delivery
     const { givenId } = delivery.envelope
-    if (givenId !== undefined) target.outlet.forget(givenId)
+    // Its sender may repeat it; but a dead letter is still there, and a request never was in the way.
+    const isLost = rest?.replays === undefined && !waiter?.ownsFailure
+    if (givenId !== undefined && isLost) target.outlet.forget(givenId)
     const cause = rest?.failures?.attempts.at(-1)?.error
     const text = `${reason} while '${type}' was ${delivery.state} for ${handler}.`
     const error = new Stopped(text, cause === undefined ? undefined : { cause })

@@ -1,5 +1,5 @@
 import { asError } from '../errors.ts'
-import { isThenable } from '../routing/middleware.ts'
+import { isThenable } from '../routing/thenable.ts'
 
 /** Tells somebody of what happened. That they fail must not fail the attempt, and must not vanish: it is a process warning. */
 export function tell(who: string, call: () => unknown): void {

@@ -2,7 +2,8 @@ import { contractOf } from '../message/contract.ts'
 import { type MessageType, messageTypeOf, typeName } from '../message/message-type.ts'
 import { type StandardSchema, validated } from '../message/standard-schema.ts'
 import type { Binding } from './binding.ts'
-import { type Attempt, isThenable, nativePromise } from './middleware.ts'
+import type { Attempt } from './middleware.ts'
+import { isThenable, nativePromise } from './thenable.ts'
 
 /**
  * Checks what is replied, by the handler or by middleware in its place, where the class of the message has a schema for that. The reply stays as it is: it may be

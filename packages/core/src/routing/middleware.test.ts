@@ -279,6 +279,117 @@ describe('middleware that goes on without its handler', () => {
   })
 })
 
+describe('what middleware cannot do to a key', () => {
+  /** Three messages of one key, each handled in 5 ms. */
+  async function three(middleware: readonly Middleware[]) {
+    const dp = new Dispatcher({ logger: silent() })
+    let [running, most, runs] = [0, 0, 0]
+    for (const one of middleware) dp.use(one)
+    dp.events.bind('x', async () => {
+      runs += 1
+      most = Math.max(most, (running += 1))
+      await delay(5)
+      running -= 1
+    })
+    await dp.start()
+    const outcomes = await Promise.all([1, 2, 3].map(() => dp.publish('x', { key: 'k', waitForResponse: true })))
+    await dp.stop()
+    return { running, most, runs, outcomes: outcomes.flat() }
+  }
+
+  test('a throw after next() is held until the handler has ended', async () => {
+    const own = new Error('own')
+    const result = await three([
+      (_message, { next }) => {
+        void next()
+        throw own
+      },
+    ])
+    expect(result).toMatchObject({
+      running: 0,
+      most: 1,
+      runs: 3,
+      outcomes: [{ error: own }, { error: own }, { error: own }],
+    })
+  })
+
+  test('a second next() is refused, and the first is held', async () => {
+    const twice: Middleware = (_message, { next }) => {
+      void next()
+      return next()
+    }
+    expect(await three([twice])).toMatchObject({
+      running: 0,
+      most: 1,
+      runs: 3,
+      outcomes: [{ error: { code: 'MIDDLEWARE_FAULT' } }, {}, {}],
+    })
+  })
+
+  test('a next() that comes when the middleware is over runs nothing', async () => {
+    const late: unknown[] = []
+    const result = await three([
+      (_message, { next }) => {
+        setImmediate(() => {
+          try {
+            void next()
+          } catch (error) {
+            late.push(error)
+          }
+        })
+        return 'answer'
+      },
+    ])
+    await delay(1)
+    expect(result).toMatchObject({ runs: 0, outcomes: [{ status: 'done', value: 'answer' }, {}, {}] })
+    expect(late).toMatchObject(
+      [1, 2, 3].map(() => ({
+        code: 'MIDDLEWARE_FAULT',
+        message: expect.stringContaining('when it was over') as string,
+      })),
+    )
+  })
+
+  test('what an inner middleware does after the handler is held too, and its failure is no unhandled rejection', async () => {
+    const steps: string[] = []
+    const boom = new Error('boom')
+    const inner: Middleware = async (_message, { next }) => {
+      await next()
+      await delay(2)
+      steps.push('inner ended')
+      throw boom
+    }
+    const { outcomes, most } = await three([(_message, { next }) => void next(), inner])
+    expect(most).toBe(1)
+    expect(outcomes).toMatchObject([1, 2, 3].map(() => ({ error: { code: 'MIDDLEWARE_FAULT', cause: boom } })))
+    expect(steps).toHaveLength(3)
+  })
+})
+
+test('a thenable that works whenever it is asked is asked once, also within middleware', async () => {
+  for (const middleware of [
+    [],
+    [(_message: unknown, { next }: { next: () => unknown }) => next()],
+    [async (_message: unknown, { next }: { next: () => unknown }) => await next()],
+  ]) {
+    const dp = new Dispatcher()
+    for (const one of middleware) dp.use(one)
+    let asked = 0
+    const query = () => ({
+      // oxlint-disable-next-line unicorn/no-thenable -- as the query builders have it
+      then: (resolve: (value: string) => void) => {
+        asked += 1
+        resolve('rows')
+      },
+    })
+    dp.queries.bind('x', query)
+    await dp.start()
+    expect(await dp.request('x')).toBe('rows')
+    expect(asked).toBe(1)
+    await dp.stop()
+  }
+})
+
 test('a handler is called without a `this`, also within middleware', async () => {
   for (const middleware of [[], [(_message: unknown, { next }: { next: () => unknown }) => next()]]) {
     const dp = new Dispatcher()

@@ -3,6 +3,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Context } from './context.ts'
 import type { Awaitable } from './providers.ts'
+import { isThenable, nativePromise } from './thenable.ts'
 
 /** What a middleware is given besides the message: what a handler is given, and `next`. */
 export interface MiddlewareDeps {
@@ -62,17 +63,56 @@ export class MiddlewareInUse {
 /** One attempt: what the engine calls, and what middleware wraps. It is called with what a handler is given. */
 export type Attempt = (message: Envelope['message'], deps: { readonly context: Context }) => unknown
 
-/** An attempt within middleware, and the promise of its handler while that runs. */
-interface Inside {
-  readonly deps: Parameters<Attempt>[1]
-  handler: PromiseLike<unknown> | undefined
-}
-
 type Layer = (message: Envelope['message'], inside: Inside) => unknown
+
+/** An attempt within middleware: what of it still runs. */
+class Inside {
+  readonly deps: Parameters<Attempt>[1]
+  /** Whether the outermost middleware has ended: nothing can begin any more. */
+  isOver = false
+  /** The first failure of something that still ran then. */
+  error: unknown
+  #running = 0
+  #ended: (() => void) | undefined
+
+  constructor(deps: Parameters<Attempt>[1]) {
+    this.deps = deps
+  }
+
+  get isRunning(): boolean {
+    return this.#running > 0
+  }
+
+  /** What `next` gives, known to run until it is settled. */
+  hold(value: unknown): unknown {
+    if (!isThenable(value)) return value
+    const promise = nativePromise(value)
+    this.#running += 1
+    promise.then(this.#settled, this.#failed)
+    return promise
+  }
+
+  /** Resolves when nothing runs any more. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ended = resolve
+    })
+  }
+
+  readonly #settled = (): void => {
+    this.#running -= 1
+    if (this.#running === 0) this.#ended?.()
+  }
+
+  readonly #failed = (thrown: unknown): void => {
+    this.error ??= thrown
+    this.#settled()
+  }
+}
 
 /**
  * Puts middleware around an attempt, the first outermost. Without any, the attempt itself. An attempt ends when its handler
- * has ended: one whose middleware did not wait for that fails, but not before.
+ * and all middleware have ended: one whose middleware did not wait for what is inside of it fails, but not before.
  */
 export function around(attempt: Attempt, middleware: readonly Middleware[]): Attempt {
   if (middleware.length === 0) return attempt
@@ -81,46 +121,49 @@ export function around(attempt: Attempt, middleware: readonly Middleware[]): Att
       let called = false
       const next = (): Awaitable<unknown> => {
         if (called) throw calledTwice(outer.name)
+        if (inside.isOver) throw calledLate(outer.name)
         called = true
-        return inner(message, inside)
+        return inside.hold(inner(message, inside))
       }
       return outer(message, { context: inside.deps.context, next })
     },
-    (message, inside) => {
-      const value = attempt(message, inside.deps)
-      if (isThenable(value)) {
-        const ended = (): void => {
-          inside.handler = undefined
-        }
-        inside.handler = value
-        value.then(ended, ended)
-      }
-      return value
-    },
+    (message, inside) => attempt(message, inside.deps),
   )
   return (message, deps) => {
-    const inside: Inside = { deps, handler: undefined }
-    const value = layers(message, inside)
-    if (value === inside.handler && value !== undefined) return value
-    if (!isThenable(value)) return inside.handler === undefined ? value : failWhenEnded(inside)
-    return nativePromise(value).then(
-      (result) => (inside.handler === undefined ? result : failWhenEnded(inside)),
-      (error) => (inside.handler === undefined ? Promise.reject(error) : failWhenEnded(inside, error)),
-    )
+    const inside = new Inside(deps)
+    let value: unknown
+    try {
+      value = layers(message, inside)
+    } catch (error) {
+      inside.isOver = true
+      if (!inside.isRunning) throw error
+      return failWhenEnded(inside, { error })
+    }
+    if (isThenable(value)) return endOf(nativePromise(value), inside)
+    inside.isOver = true
+    return inside.isRunning ? failWhenEnded(inside) : value
   }
 }
 
-/** The middleware has gone on without its handler: the attempt has failed, and ends with the handler. */
-async function failWhenEnded({ handler, deps }: Inside, error?: unknown): Promise<never> {
-  let cause: unknown
-  try {
-    await handler
-  } catch (thrown) {
-    cause = thrown
-  }
-  if (error !== undefined) throw asError(error)
-  const text = `A middleware around ${deps.context.handler} ended before its handler. Await or return what next() gives.`
-  throw new MiddlewareFault(text, cause === undefined ? undefined : { cause })
+function endOf(value: Promise<unknown>, inside: Inside): Promise<unknown> {
+  return value.then(
+    (result) => {
+      inside.isOver = true
+      return inside.isRunning ? failWhenEnded(inside) : result
+    },
+    (error) => {
+      inside.isOver = true
+      return inside.isRunning ? failWhenEnded(inside, { error }) : Promise.reject(error)
+    },
+  )
+}
+
+/** The middleware has gone on without what is inside of it: the attempt has failed, and ends with that. */
+async function failWhenEnded(inside: Inside, own?: { readonly error: unknown }): Promise<never> {
+  await inside.ended()
+  if (own !== undefined) throw asError(own.error)
+  const text = `A middleware around ${inside.deps.context.handler} ended before its handler. Await or return what next() gives.`
+  throw new MiddlewareFault(text, inside.error === undefined ? undefined : { cause: inside.error })
 }
 
 /** Puts outgoing middleware around a publication, the first outermost. `undefined` where there is none. */
@@ -151,17 +194,13 @@ export function aroundOutgoing(middleware: readonly OutgoingMiddleware[]): ((mes
   )
 }
 
-/** Whether a value is a promise, of whatever make. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
-}
-
-export function nativePromise(value: PromiseLike<unknown>): Promise<unknown> {
-  return value instanceof Promise ? value : Promise.resolve(value)
-}
-
 function calledTwice(name: string): MiddlewareFault {
   return new MiddlewareFault(
     `The middleware ${name || 'without a name'} called next() twice in one attempt. Call it at most once.`,
   )
+}
+
+function calledLate(name: string): MiddlewareFault {
+  const remedy = 'Call it before the middleware returns, or before its promise is settled.'
+  return new MiddlewareFault(`The middleware ${name || 'without a name'} called next() when it was over. ${remedy}`)
 }

@@ -1,5 +1,5 @@
 import { asError, type IambusError, ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
-import { isThenable } from './middleware.ts'
+import { isThenable } from './thenable.ts'
 import type { EventRouter, RequestRouter, Router } from './router.ts'
 
 /** What a module binds to: the routers of the dispatcher that it is mounted on. */

@@ -125,7 +125,7 @@ export function discard(options: WhenOptions = {}): Recover {
 }
 
 /** What holds where nothing else is said: one attempt, and what burns none is tried again. */
-export const once: Recover = retry({ attempts: 1 })
+export const byDefault: Recover = retry({ attempts: 1 })
 
 /** One after the other, the first that decides. */
 export function firstOf(policies: readonly Recover[]): Recover {
