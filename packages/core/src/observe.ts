@@ -47,7 +47,7 @@ export class Observer {
     if (isWatched) return
     isWatched = true
     process.on('exit', () => {
-      for (const observer of waiting) observer.flush()
+      for (const observer of waiting) observer.sayAll()
     })
   }
 
@@ -63,6 +63,13 @@ export class Observer {
     this.#next = 0
     if (this.#unsaid.length > 0) setImmediate(this.#later)
     else waiting.delete(this)
+  }
+
+  /** Says what is left when the process ends: writes all of it, before a listener can end it for good. */
+  sayAll(): void {
+    const left = this.#unsaid.splice(this.#next)
+    for (const one of left) this.#log(...one)
+    for (const [name, notice] of left) if (channels[name].hasSubscribers) this.#publish(name, notice)
   }
 
   #speak<N extends keyof Notices>(name: N, notice: Notices[N]): void {

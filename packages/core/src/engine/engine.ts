@@ -132,7 +132,7 @@ export class Engine implements HandlerEngine, HoldingEngine {
 
   /** Says what is left to say: nothing comes after this. */
   flushNotices(): void {
-    this.#observer.flush()
+    this.#observer.sayAll()
   }
 
   /** Every delivery that has no outcome yet, and what is parked. */
