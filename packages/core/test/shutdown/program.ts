@@ -21,7 +21,18 @@ dp.events.bind(
   },
   { inject, name: 'worker' },
 )
+dp.events.bind(
+  'fails',
+  () => {
+    throw new Error('boom')
+  },
+  { name: 'fails' },
+)
 await dp.start()
+if (how === 'exits when told') {
+  dp.observe('dead', () => process.exit(4))
+  for (const id of ['1', '2', '3']) void dp.publish('fails', { id })
+}
 await dp.publish('work', { id: 'first', key: 'k' })
 await dp.publish('work', { id: 'second', key: 'k' })
 if (how === 'no signals') process.exit(3)

@@ -58,6 +58,13 @@ describe('a process', () => {
     expect(stderr.trim().split('\n')).toHaveLength(2)
   })
 
+  test('that a listener ends has written whatever there was to say', async () => {
+    const { code, stderr } = await run('exits when told')
+    expect(code).toBe(4)
+    const ids = [...stderr.matchAll(/^\[iambus\] events\/fails .*\(id (\d),/gm)].map(([, id]) => id)
+    expect(ids).toEqual(['1', '2', '3'])
+  })
+
   test('that exits without a stop reports each delivery that it held', async () => {
     const { code, stderr } = await run('no signals')
     expect(code).toBe(3)
