@@ -190,6 +190,22 @@ describe('with asyncContext', () => {
     await dp.stop()
   })
 
+  test('a listener and a logger are in the context of no handler', async () => {
+    const seen: unknown[] = []
+    const dp = await started((one) => {
+      one.events.bind('outer', async () => {
+        await nextTurn()
+        await one.publish('inner')
+      })
+      one.events.bind('inner', () => Promise.reject(new Error('boom')))
+    })
+    const end = dp.observe('dead', () => seen.push(dp.context))
+    await dp.publish('outer')
+    await dp.stop()
+    end()
+    expect(seen).toEqual([undefined])
+  })
+
   test('two dispatchers have each its own: a handler is in the context of its own dispatcher only', async () => {
     const other = await started((one) => one.queries.bind('q', () => [one.context?.id, dp.context?.id]))
     const dp: Dispatcher = await started((one) => one.queries.bind('q', () => other.request('q', { id: '2' })))

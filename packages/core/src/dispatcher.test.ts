@@ -502,3 +502,20 @@ describe('replaceable parts', () => {
     expect(dispatcher.isStarted).toBe(false)
   })
 })
+
+describe('a message of another class of the same name, as two copies of a module have them,', () => {
+  class Copied extends defineEvent<{ title: string }>('test.created') {}
+  class CopiedCommand extends defineCommand<{ title: string }, string>('test.create') {}
+  const text = 'One is bound to another class of this name: are there two copies of its module?'
+
+  test('is handled by nobody, and told so', async () => {
+    const { dp } = bus()
+    await dp.start()
+    await expect(dp.send(new CopiedCommand({ title: 'x' }))).rejects.toThrow(text)
+    const said = new Promise<unknown>((resolve) => dp.observe('unhandled', resolve))
+    await dp.publish(new Copied({ title: 'x' }))
+    expect(await said).toMatchObject({ hasNamesake: true })
+    await expect(dp.send('another')).rejects.not.toThrow(text)
+    await dp.stop()
+  })
+})

@@ -97,6 +97,17 @@ describe('a dead letter', () => {
     expect(bus.notices).toEqual(['evicted h 1', 'evicted h 2'])
   })
 
+  test('leaves at the bound also while the handlers of the others go on, that ran out of time', async () => {
+    const bus = new ScriptedBus({ deadLetterCapacity: 1 })
+    bus.listen('evicted')
+    bus.dp.events.bind('x', () => new Promise<void>(() => {}), { name: 'h', timeoutMs: 10 })
+    await bus.dp.start()
+    for (const id of ['1', '2', '3']) await bus.tell(id)
+    await bus.pass(10)
+    expect(await ids(bus)).toEqual(['h 3'])
+    expect(bus.notices).toEqual(['evicted h 1', 'evicted h 2'])
+  })
+
   test('that is being replayed does not leave at the bound', async () => {
     const bus = new ScriptedBus({ deadLetterCapacity: 1 })
     const gate = Promise.withResolvers<void>()
@@ -181,6 +192,7 @@ describe('list()', () => {
     [{ after: 'x' }, `after is "x". Pass the 'next' of the page before.`],
     [{ since: '2026' }, `The filter 'since' is "2026". Pass a Date, or leave it out for all.`],
     [{ key: 5 }, "The filter 'key' is 5. Pass a string, or leave it out for all."],
+    [{ handler: 'h' }, `The filter 'handler' is "h". Pass the whole name, as 'events/h'.`],
     [{ key: undefined }, "The filter 'key' is undefined. Pass a string, or leave it out for all."],
     [
       { handlers: 'h' },

@@ -187,7 +187,6 @@ export class Runner implements WorkerEngine {
   #call(delivery: Delivery): unknown {
     delivery.state = 'running'
     this.workers.starting = delivery
-    this.#gavePromise = false
     if (started.hasSubscribers) this.#sayStarted(delivery)
     if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
     const { timeoutMs } = delivery.target
