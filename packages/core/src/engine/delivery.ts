@@ -84,7 +84,7 @@ export class Delivery implements Context {
   readonly message: object | string
   readonly key: string | undefined
   #envelope: Envelope | undefined
-  /** Whoever waits for the end; with nobody, a failure is reported as dead. */
+  /** Whoever waits for the end. A failure is dead, unless it belongs to whoever waits. */
   waiter: Waiter | undefined
   state: 'waiting' | 'dropped' | 'running' | 'ended' | 'retrying' | 'dead' | 'parked' = 'waiting'
   lane: Lane | undefined = undefined

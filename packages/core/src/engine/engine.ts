@@ -97,6 +97,12 @@ export class Engine implements HandlerEngine, HoldingEngine {
     return this.#runner.startNow(delivery)
   }
 
+  /** The same, with a promise that is rejected at once when the delivery is given up. */
+  requestLater(delivery: Delivery): Promise<unknown> {
+    if (this.held.parking.refuses(delivery)) return refusal(delivery)
+    return this.#answerLater(delivery, this.place(delivery))
+  }
+
   /** Starts what can start, one after the other; within a start, nothing: never one inside another. */
   pump(): void {
     this.#runner.pump()
@@ -113,16 +119,16 @@ export class Engine implements HandlerEngine, HoldingEngine {
     delivery.abandon(reason)
     delivery.waiter?.failed(reason, status, delivery)
     if (state === 'running') return this.#settlement.watch(delivery)
-    if (state === 'retrying') return this.held.cancel(delivery)
+    if (state === 'retrying') return this.held.disarm(delivery)
     delivery.state = 'dropped'
     this.#finished(delivery)
     this.census.fewerWait()
   }
 
   /** Gives a delivery up because the bus stops, and says so. What is parked stays so. */
-  stop(delivery: Delivery, reason: string): void {
+  giveUpAtStop(delivery: Delivery, reason: string): void {
     this.sayStopped(delivery, reason)
-    if (delivery.state !== 'parked') this.#settlement.stop(delivery, reason)
+    if (delivery.state !== 'parked') this.#settlement.giveUpAtStop(delivery, reason)
   }
 
   sayStopped({ envelope, handler, state }: Delivery, reason: string): void {
@@ -176,12 +182,6 @@ export class Engine implements HandlerEngine, HoldingEngine {
   protected run(delivery: Delivery): unknown {
     const { attempt } = delivery.target // A handler that is called as it was bound has no `this`.
     return attempt(delivery.message, delivery)
-  }
-
-  /** The same, with a promise that is rejected at once when the delivery is given up. */
-  requestLater(delivery: Delivery): Promise<unknown> {
-    if (this.held.parking.refuses(delivery)) return refusal(delivery)
-    return this.#answerLater(delivery, this.place(delivery))
   }
 
   #answerLater(delivery: Delivery, first: boolean): Promise<unknown> {

@@ -14,7 +14,7 @@ export interface HoldingEngine {
   readonly stopped: boolean
   abandon(delivery: Delivery, reason: Error, status: 'parked'): void
   /** Gives a delivery up because the bus stops, and says so. */
-  stop(delivery: Delivery, reason: string): void
+  giveUpAtStop(delivery: Delivery, reason: string): void
   /** Takes one that is the head of its lane, or has none. */
   ready(delivery: Delivery): void
   /** Goes on with a lane that nobody holds any more. */
@@ -93,8 +93,8 @@ export class HeldLanes {
   }
 
   /** It will not be tried again; its lane is held until `freeRetrying`. */
-  cancel(delivery: Delivery): void {
-    this.#retries.cancel(delivery)
+  disarm(delivery: Delivery): void {
+    this.#retries.disarm(delivery)
   }
 
   /** Gives up what waits for its next attempt, and whatever is behind it or will be: nothing can overtake it. */
@@ -103,7 +103,7 @@ export class HeldLanes {
   }
 
   freeRetrying(): void {
-    for (const delivery of this.#retries.clear()) this.free(delivery)
+    for (const delivery of this.#retries.takeAll()) this.free(delivery)
   }
 
   /** Every delivery that waits for its next attempt. */
@@ -122,7 +122,7 @@ export class HeldLanes {
 
   #stopLane(head: Delivery): void {
     for (const delivery of head.lane === undefined ? [head] : [head, ...head.lane]) {
-      if (delivery.abandoned === undefined) this.#engine.stop(delivery, 'stop() does not wait for retries')
+      if (delivery.abandoned === undefined) this.#engine.giveUpAtStop(delivery, 'stop() does not wait for retries')
     }
   }
 }

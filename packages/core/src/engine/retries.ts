@@ -23,15 +23,15 @@ export class Retries {
     this.#waiting.set(delivery, deadline)
   }
 
-  /** It will not be tried again by itself: its place is kept until `clear`. */
-  cancel(delivery: Delivery): void {
+  /** It will not be tried again by itself: its place is kept until `takeAll`. */
+  disarm(delivery: Delivery): void {
     this.#waiting.get(delivery)?.cancel()
   }
 
   /** Gives all of them, and forgets them. */
-  clear(): Delivery[] {
+  takeAll(): Delivery[] {
     const all = [...this.#waiting.keys()]
-    for (const delivery of all) this.cancel(delivery)
+    for (const delivery of all) this.disarm(delivery)
     this.#waiting.clear()
     return all
   }

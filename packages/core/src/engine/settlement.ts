@@ -73,7 +73,7 @@ export class Settlement {
   }
 
   /** Gives a delivery up because the bus stops. */
-  stop(delivery: Delivery, reason: string): void {
+  giveUpAtStop(delivery: Delivery, reason: string): void {
     const { type, handler, rest, waiter, target } = delivery
     const { givenId } = delivery.envelope
     // Its sender may repeat it; but a dead letter is still there, and a request never was in the way.

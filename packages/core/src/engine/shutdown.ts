@@ -19,7 +19,7 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   engine.stopped = true
   const reason = `stop() reached its deadline of ${deadlineMs} ms`
   for (const delivery of engine.unfinished()) {
-    engine.stop(delivery, delivery.state === 'parked' ? 'The dispatcher stopped' : reason)
+    engine.giveUpAtStop(delivery, delivery.state === 'parked' ? 'The dispatcher stopped' : reason)
   }
   engine.held.freeRetrying()
   engine.forgetRunning()
