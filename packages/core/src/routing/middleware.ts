@@ -73,6 +73,9 @@ class Inside {
   /** The first failure of something that still ran then. */
   error: unknown
   #running = 0
+  #latest: unknown
+  #settled: (() => void) | undefined
+  #failed: ((thrown: unknown) => void) | undefined
   #ended: (() => void) | undefined
 
   constructor(deps: Parameters<Attempt>[1]) {
@@ -85,11 +88,19 @@ class Inside {
 
   /** What `next` gives, known to run until it is settled. */
   hold(value: unknown): unknown {
-    if (!isThenable(value)) return value
+    if (value === this.#latest || !isThenable(value)) return value // It was handed on, and is known.
     const promise = nativePromise(value)
     this.#running += 1
+    this.#latest = promise
+    this.#settled ??= () => this.#end()
+    this.#failed ??= (thrown) => this.#end(thrown)
     promise.then(this.#settled, this.#failed)
     return promise
+  }
+
+  /** Whether this promise is all that runs: then its end is the end. */
+  isAll(value: unknown): boolean {
+    return this.#running === 1 && value === this.#latest
   }
 
   /** Resolves when nothing runs any more. */
@@ -99,14 +110,10 @@ class Inside {
     })
   }
 
-  readonly #settled = (): void => {
+  #end(thrown?: unknown): void {
+    this.error ??= thrown
     this.#running -= 1
     if (this.#running === 0) this.#ended?.()
-  }
-
-  readonly #failed = (thrown: unknown): void => {
-    this.error ??= thrown
-    this.#settled()
   }
 }
 
@@ -139,6 +146,7 @@ export function around(attempt: Attempt, middleware: readonly Middleware[]): Att
       if (!inside.isRunning) throw error
       return failWhenEnded(inside, { error })
     }
+    if (inside.isAll(value)) return value
     if (isThenable(value)) return endOf(nativePromise(value), inside)
     inside.isOver = true
     return inside.isRunning ? failWhenEnded(inside) : value
