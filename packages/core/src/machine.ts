@@ -5,18 +5,16 @@ import type { SeenIds } from './delivery/seen-ids.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
 import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
-import { type Failing, type Handler, readyHandlers } from './engine/handler.ts'
+import { type Handler, readyHandlers } from './engine/handler.ts'
 import type { Close } from './engine/lifecycle.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
 import type { MessageType } from './message/message-type.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
-import type { Kind } from './message/kind.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
 import { type Binding, routerName } from './routing/binding.ts'
-import { checkRecover } from './routing/recover.ts'
 import { HandlerMap } from './routing/handler-map.ts'
 import { aroundOutgoing, type MiddlewareInUse } from './routing/middleware.ts'
 import type { Mounted } from './routing/module.ts'
@@ -91,14 +89,13 @@ export async function openBus(
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
     const outgoing = aroundOutgoing(parts.middleware.publications)
     const admission = new Admission({ ...parts, map, engine, capacity, maxDepth: options.maxDepth, outgoing })
-    const failing = (router: Kind): Failing[] => failingOf(options, router)
     handlers = readyHandlers(routers, {
       ...parts,
       middleware: parts.middleware.attempts,
       singletons,
       engine,
       outlet: admission,
-      failing,
+      failing: (router) => [options[routerName[router]], options],
     })
     engine.stopping = false
     engine.stopped = false
@@ -114,12 +111,4 @@ export async function openBus(
     await singletons.close()
     throw error
   }
-}
-
-/** What holds for the failing deliveries of a router: its own word first, then the dispatcher's. */
-function failingOf(options: SettledOptions, router: Kind): Failing[] {
-  return [options[routerName[router]], options].map(({ recover, onDead }) => ({
-    recover: checkRecover('', recover),
-    onDead,
-  }))
 }

@@ -111,11 +111,6 @@ export class DeadLetterQueue {
     return dropped.filter(({ replayed }) => !replayed).map(({ envelope }) => envelope)
   }
 
-  #oldest(): StoredLetter | undefined {
-    for (const letter of this.#parts.store.matching({})) if (!letter.isReplaying) return letter
-    return undefined
-  }
-
   /** What may be kept of a letter: without what `redact` takes out. */
   redacted(letter: Unredacted): Pick<StoredLetter, 'envelope' | 'attempts'> {
     const { redact, observer } = this.#parts
@@ -131,6 +126,11 @@ export class DeadLetterQueue {
     }
     const headers = Object.freeze({ ...draft.headers })
     return { envelope: envelope.with({ message: draft.message, headers }), attempts: draft.attempts }
+  }
+
+  #oldest(): StoredLetter | undefined {
+    for (const letter of this.#parts.store.matching({})) if (!letter.isReplaying) return letter
+    return undefined
   }
 }
 

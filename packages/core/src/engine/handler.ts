@@ -68,16 +68,16 @@ export interface HandlerParts {
   readonly engine: HandlerEngine
   readonly outlet: Outlet
   readonly observer: Observer
-  /** What holds for all handlers, or for those of one router, unless a binding says otherwise. */
+  /** What holds for the handlers of a router unless a binding says otherwise: its own word first, then the dispatcher's. */
   readonly failing: (router: Kind) => readonly Failing[]
   /** Where the context of a running handler is found, if anywhere. */
   readonly contexts: AsyncContexts | undefined
 }
 
-/** What becomes of deliveries that fail, as far as it is said here. */
-export interface Failing {
-  readonly recover: readonly Recover[]
-  readonly onDead: OnDead | undefined
+/** What becomes of deliveries that fail, as far as it is said in one place. */
+interface Failing {
+  readonly recover?: Recover | readonly Recover[]
+  readonly onDead?: OnDead | undefined
 }
 
 /**
@@ -114,7 +114,7 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
 
 /** The binding's word first, then the router's, then the dispatcher's. */
 function failingOf(binding: Binding, { failing }: HandlerParts): { recover: Recover; onDead: OnDead } {
-  const all = [binding, ...failing(binding.router)]
+  const all: Failing[] = [binding, ...failing(binding.router)]
   const onDead = all.find((one) => one.onDead !== undefined)?.onDead ?? DEFAULTS.onDead
-  return { recover: firstOf([...all.flatMap(({ recover }) => recover), byDefault]), onDead }
+  return { recover: firstOf([...all.flatMap(({ recover = [] }) => recover), byDefault]), onDead }
 }
