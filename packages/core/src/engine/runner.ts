@@ -32,8 +32,6 @@ export class Runner implements WorkerEngine {
   readonly fresh: Fifo<Delivery> = new Fifo()
   /** Whether something is being started: nothing starts inside of that. */
   isPumping = false
-  /** Whether what was called last has given a promise. */
-  #gavePromise = false
   readonly #observer: Observer
   readonly #census: Census
   readonly #places: Places
@@ -87,14 +85,16 @@ export class Runner implements WorkerEngine {
 
   #requestNow(delivery: Delivery, worker: Worker | undefined): Promise<unknown> {
     let value: unknown
+    let isPromise = false
     let error: Error | undefined
     try {
       value = this.#call(delivery)
+      isPromise = isThenable(value) // Which may throw, as the handler may.
     } catch (thrown) {
       error = this.#settlement.fail(delivery, thrown)
     }
     let own = worker ?? this.workers.takeAdopted()
-    if (error === undefined && this.#gavePromise) {
+    if (isPromise) {
       own ??= this.workers.take(delivery)
       this.workers.starting = undefined
       return nativePromise(value as PromiseLike<unknown>).then(own.done, own.failed)
@@ -136,13 +136,15 @@ export class Runner implements WorkerEngine {
         continue
       }
       let value: unknown
+      let isPromise = false
       let thrown: { readonly error: unknown } | undefined
       try {
         value = this.#call(delivery)
+        isPromise = isThenable(value)
       } catch (error) {
         thrown = { error }
       }
-      if (thrown === undefined && this.#gavePromise) {
+      if (isPromise) {
         worker ??= this.workers.takeAdopted() ?? this.workers.take(delivery)
         this.workers.starting = undefined
         void nativePromise(value as PromiseLike<unknown>).then(worker.done, worker.failed)
@@ -191,9 +193,7 @@ export class Runner implements WorkerEngine {
     if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
     const { timeoutMs } = delivery.target
     if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
-    const value = this.#run(delivery)
-    this.#gavePromise = isThenable(value) // Which may throw, as the handler may.
-    return value
+    return this.#run(delivery)
   }
 
   #waitsNoMore(delivery: Delivery): void {
