@@ -72,6 +72,25 @@ export type {
   StoredLetter,
 } from './ports/dead-letters.ts'
 export type { Logger, LogLevel } from './ports/logger.ts'
+export { AHEAD, Progress, type Span } from './ports/progress.ts'
+export type {
+  Claim,
+  DeadLetterLog,
+  Exception,
+  Finding,
+  LoggedMessage,
+  NewMessage,
+  OpenStore,
+  ScheduleStore,
+  Settlement,
+  Store,
+  StoredDeadLetter,
+  StoredMessage,
+  StoreOpening,
+  StoreStats,
+  Subscription,
+  TypeRange,
+} from './ports/store.ts'
 export { type Backoff, exponential, type ExponentialOptions, fixed, immediate } from './routing/backoff.ts'
 export type { Binding, BindOptions } from './routing/binding.ts'
 export type { Context } from './routing/context.ts'
@@ -99,3 +118,4 @@ export {
 } from './routing/recover.ts'
 export type { Registrar } from './routing/register.ts'
 export { EventRouter, RequestRouter, Router } from './routing/router.ts'
+export { AlreadyCommitted, CommitDeadlock, ForeignTransaction, StoreFailed, type StoreFailure } from './store-errors.ts'

@@ -24,9 +24,9 @@ const journey = [
   'machine.ts',
   'dispatcher.ts',
 ]
-const shared = ['ports', 'errors.ts', 'options.ts', 'notices.ts', 'observe.ts']
+const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'observe.ts']
 /** Stores: each implements a port, and knows nothing else. Whoever puts the parts together chooses one. */
-const adapters = ['memory']
+const adapters = ['memory', 'sqlite']
 const door = 'index.ts'
 
 const drawers = ['utils', 'lib', 'common', 'base', 'helpers', 'types', 'interfaces']

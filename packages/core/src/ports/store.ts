@@ -1,0 +1,254 @@
+import type { Clock } from './clock.ts'
+import type { DeadLetterFilter } from './dead-letters.ts'
+import type { Progress, Span } from './progress.ts'
+
+/**
+ * Where messages survive a crash: a log of them, and how far each subscription has come in it.
+ *
+ * A message is in the log once, however many subscriptions take it. A subscription has a claim to each partition that it
+ * reads; its {@link Progress} says what is finished. What cannot be said so is an {@link Exception}: a row for a message
+ * that is retried, set aside behind another one of its key, or was started and is passed by the cursor.
+ *
+ * A store does not look into what it keeps: `envelope`, `body` and `note` are the bus's own.
+ */
+export interface Store {
+  /** As errors and notices call it: `sqlite bus.db`. */
+  readonly name: string
+  /** Whether several nodes work on it at a time. */
+  readonly isShared: boolean
+  /**
+   * Opens it, brings its schema up to date, and registers the subscriptions: a new one begins at the end of the log, unless
+   * `from` is `'beginning'`; one that was renamed goes on under its new name. A type that a subscription did not take so far
+   * begins at the end of the log.
+   *
+   * @throws {StoreFailed} where it cannot be opened: it has another owner, its schema is too new, it is damaged.
+   */
+  open(opening: StoreOpening): Promise<OpenStore>
+}
+
+/** What a store is opened with. */
+export interface StoreOpening {
+  /** Whose messages these are; a store that was made for another service is refused. */
+  readonly service: string | undefined
+  readonly subscriptions: readonly Subscription[]
+  readonly clock: Clock
+  /** To be called when there may be something new to read, or to do when due. */
+  readonly wake: () => void
+}
+
+/** A handler, as a store knows it. */
+export interface Subscription {
+  /** As `events/update-search`. */
+  readonly name: string
+  /** Under which names it may be known so far. */
+  readonly formerly: readonly string[]
+  /** The names of the message types that it takes. */
+  readonly types: readonly string[]
+  readonly from: 'now' | 'beginning'
+}
+
+/** A message as it is stored. */
+export interface StoredMessage {
+  readonly id: string
+  readonly type: string
+  readonly key: string | undefined
+  /** When it was accepted, in milliseconds since 1970. */
+  readonly time: number
+  /** What else its envelope has. */
+  readonly envelope: string
+  /** The message, as its codec wrote it. */
+  readonly body: string
+  /** A checksum over all of the above. */
+  readonly crc: number
+}
+
+/** A message about to be stored. */
+export interface NewMessage extends StoredMessage {
+  /** Whether its id may come again: then the second one is refused, for as long as the store remembers ids. */
+  readonly mayRepeat: boolean
+  /** When it is to be appended to the log, in milliseconds since 1970; until then it can be cancelled. Default: at once. */
+  readonly dueAt?: number | undefined
+}
+
+/** A message in the log. */
+export interface LoggedMessage extends StoredMessage {
+  /** Its place in the log of its partition, from 1 on: in the order of the commits, without gaps. */
+  readonly position: number
+}
+
+/** The right of one node to work for a subscription in one partition, as it was when it was given. */
+export interface Claim {
+  readonly subscription: string
+  readonly partition: number
+  /** Whoever claims it next has a higher one, and this one can settle nothing any more. */
+  readonly epoch: number
+  readonly progress: Progress
+  /** Whether it was released in order: then nothing that it reached, and that is unfinished, had been started. */
+  readonly isClean: boolean
+  /** Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. */
+  readonly takes: readonly TypeRange[]
+}
+
+export interface TypeRange {
+  readonly type: string
+  readonly after: number
+  readonly upTo: number | undefined
+}
+
+/**
+ * A message that a subscription has not finished, and that its cursor may pass all the same.
+ *
+ * - `aside`: it waits behind another one of its key, and was not started.
+ * - `started`: it was started, beside others. After a crash it is suspect.
+ * - `alone`: it was started while no other suspect ran. After a crash, it is to blame.
+ * - `retrying`: it failed, and waits until `dueAt`.
+ * - `dead`: it failed for good, and those of its key wait behind it.
+ */
+export interface Exception {
+  readonly position: number
+  readonly key: string | undefined
+  readonly state: 'aside' | 'started' | 'alone' | 'retrying' | 'dead'
+  readonly dueAt: number | undefined
+  /** What the bus has to know about it: the attempts so far, or which dead letter it is. */
+  readonly note: string | undefined
+}
+
+/** What has happened to the messages of a claim: stored as a whole, or not at all. */
+export interface Settlement {
+  /** What is up to there may be started once this is stored. At most `AHEAD` beyond the cursor. */
+  readonly reached?: number | undefined
+  /** What is finished, or is none of this subscription's. */
+  readonly done?: readonly Span[]
+  /** Exceptions that are new, or have changed: one for each position. The cursor may pass them. */
+  readonly exceptions?: readonly Exception[]
+  /** Positions whose exceptions are no more. */
+  readonly cleared?: readonly number[]
+  /** Dead letters that are new, or have died once more: they are the newest now. */
+  readonly dead?: readonly StoredDeadLetter[]
+  /** The ids of dead letters that are none any more. */
+  readonly revived?: readonly string[]
+  /** Messages to be appended, in this order, behind all that were appended before. */
+  readonly caused?: readonly NewMessage[]
+  /**
+   * The effects of a handler, in the same transaction: given the transaction, it writes, and gives what else is caused. If it
+   * throws, or rejects, nothing of this settlement is stored, and `settle` rejects with its error.
+   */
+  readonly work?: ((tx: unknown) => readonly NewMessage[] | Promise<readonly NewMessage[]>) | undefined
+}
+
+/** A store that is open. What is called first is stored first. */
+export interface OpenStore {
+  /** What was found that somebody should know. */
+  readonly findings: readonly Finding[]
+  /** What time it is for this store, in milliseconds since 1970: never before anything that it has stored. */
+  now(): number
+  /** Whether there is a subscription, of any node, that takes messages of this type. */
+  takes(type: string): boolean
+  /**
+   * Stores messages: all of them, or none. Resolves when they are stored for good, and tells for each whether it is new: one
+   * that repeats an id is not stored.
+   *
+   * @param tx a transaction of the caller's own: they are written when the call returns, and stored for good when the caller
+   *   commits.
+   * @throws {ForeignTransaction} as a rejection, for a `tx` that is none of this store.
+   */
+  append(messages: readonly NewMessage[], tx?: unknown): Promise<readonly boolean[]>
+  /** Takes what this node may work for, and does not yet. */
+  claim(): Promise<readonly Claim[]>
+  /** Messages of a partition after a position, the first ones first, whoever takes them. */
+  read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]>
+  /** Those at these positions, in this order; one that is not there any more is left out. */
+  readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]>
+  /** All exceptions of a claim, by position. */
+  exceptions(claim: Claim): Promise<readonly Exception[]>
+  /** @throws {StoreFailed} as a rejection: with `CLAIM_LOST`, when another one has the claim. Then nothing was stored. */
+  settle(claim: Claim, settlement: Settlement): Promise<void>
+  /** Gives claims back, in order: nothing of them is running. */
+  release(claims: readonly Claim[]): Promise<void>
+  /** Takes back a message that is not due yet. Tells whether there was one. */
+  cancel(id: string): Promise<boolean>
+  /** Appends what is due, the earliest first. Gives when the next one is: `undefined` where there is none. */
+  appendDue(limit: number): Promise<number | undefined>
+  readonly deadLetters: DeadLetterLog
+  readonly schedules: ScheduleStore
+  stats(): Promise<StoreStats>
+  /** Stores what it was given, and closes. */
+  close(): Promise<void>
+
+  /** Keeps the claims, where they end by themselves. Gives those that are still held. */
+  renew?(claims: readonly Claim[]): Promise<readonly Claim[]>
+}
+
+/** Something that a store noticed when it was opened. `pending`: how many messages at most. */
+export type Finding =
+  | { readonly kind: 'orphan'; readonly subscription: string; readonly pending: number }
+  | { readonly kind: 'typeRemoved'; readonly subscription: string; readonly type: string; readonly pending: number }
+  | { readonly kind: 'renamed'; readonly subscription: string; readonly from: string }
+  | { readonly kind: 'added'; readonly subscription: string }
+  | { readonly kind: 'lost'; readonly text: string }
+
+/** A delivery that failed for good, with its message: it does not need the log any more. */
+export interface StoredDeadLetter {
+  readonly id: string
+  readonly subscription: string
+  readonly partition: number
+  readonly message: StoredMessage
+  readonly correlationId: string
+  /** The `code` or `name` of the last error. */
+  readonly error: string
+  /** The attempts, the last error among them. */
+  readonly attempts: string
+  /** In milliseconds since 1970. */
+  readonly diedAt: number
+  readonly isReplaying: boolean
+}
+
+/** The dead letters of all subscriptions, in the order of their deaths. */
+export interface DeadLetterLog {
+  get(id: string): Promise<StoredDeadLetter | undefined>
+  /** The oldest death first; `next` is where the next page begins, for `after`, and `undefined` where this is the last. */
+  list(
+    filter: DeadLetterFilter,
+    page: { readonly after: string | undefined; readonly limit: number },
+  ): Promise<{ readonly letters: readonly StoredDeadLetter[]; readonly next: string | undefined }>
+  /** Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. */
+  beginReplay(id: string, edited?: StoredMessage): Promise<boolean>
+  endReplay(id: string): Promise<void>
+  /** Those of one subscription that are being replayed, the oldest death first. */
+  replaying(subscription: string): Promise<readonly StoredDeadLetter[]>
+  /** Removes those that are not being replayed. Gives the ids of those that were removed. */
+  remove(ids: readonly string[]): Promise<readonly string[]>
+}
+
+/** When the recurring schedules are due next. */
+export interface ScheduleStore {
+  /** When it is due, in milliseconds since 1970. */
+  dueAt(name: string): Promise<number | undefined>
+  /** Makes a schedule, or changes when it is due. */
+  put(name: string, dueAt: number): Promise<void>
+  /**
+   * Appends the message, and has the schedule due at `next`, in one transaction, unless it is not due at `dueAt` any more:
+   * somebody has fired it then. Tells whether it did.
+   */
+  fire(
+    name: string,
+    of: { readonly dueAt: number; readonly next: number; readonly message: NewMessage },
+  ): Promise<boolean>
+  remove(name: string): Promise<boolean>
+}
+
+/** How much there is in a store. */
+export interface StoreStats {
+  /** The position of the last message of each partition, added up. */
+  readonly appended: number
+  /** How many messages are in the log. */
+  readonly messages: number
+  readonly delayed: number
+  readonly deadLetters: number
+  readonly subscriptions: readonly {
+    readonly name: string
+    /** How many messages are behind its cursor, whoever takes them. */
+    readonly behind: number
+    readonly exceptions: number
+  }[]
+}
