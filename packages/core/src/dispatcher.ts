@@ -1,21 +1,14 @@
-import type { Admission } from './delivery/admission.ts'
+import { Bus } from './bus.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
-import { SeenIds } from './delivery/seen-ids.ts'
-import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
-import { AsyncContexts } from './engine/async-contexts.ts'
-import { type Close, Lifecycle, stopDeadlock } from './engine/lifecycle.ts'
+import type { DispatcherOptions } from './dispatcher-options.ts'
 import type { Handled, Outcome } from './engine/outcome.ts'
-import { stopOnSignals } from './engine/shutdown.ts'
 import type { Limits } from './limits.ts'
-import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import type { Fits, ResultOf } from './message/kind.ts'
 import type { StringMessage } from './message/message-type.ts'
 import type { Notices } from './notices.ts'
-import { Observer } from './observe.ts'
 import {
   checkDurationMs,
   checkNames,
-  checkObject,
   DEADLINE_MS,
   type NotWaiting,
   noOptions,
@@ -26,10 +19,8 @@ import {
   type Waiting,
 } from './options.ts'
 import type { Context } from './routing/context.ts'
-import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './routing/middleware.ts'
-import { Mounted } from './routing/module.ts'
-import type { EventRouter, RequestRouter, Router } from './routing/router.ts'
-import { Routers } from './routing/routers.ts'
+import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
+import type { EventRouter, RequestRouter } from './routing/router.ts'
 
 /**
  * The message bus of one process: handlers are bound to its routers, `start()` freezes them, and from then on it takes
@@ -43,51 +34,36 @@ import { Routers } from './routing/routers.ts'
  * ```
  */
 export class Dispatcher {
-  readonly #options: SettledOptions
-  readonly #observer: Observer
-  readonly #seenIds: SeenIds
-  readonly #middleware = new MiddlewareInUse()
-  readonly #mounted = new Mounted()
-  readonly #lifecycle = new Lifecycle(() => this.#start())
-  readonly #routers: Routers
-  /** Where the context of a running handler is found, with `asyncContext`. */
-  readonly #contexts: AsyncContexts | undefined
-  #machine: Machine | undefined
-  /** There while messages are taken from outside. */
-  #admission: Admission | undefined
+  readonly #bus: Bus
 
   /** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
   constructor(options: DispatcherOptions = {}) {
-    this.#options = settledOptions(options)
-    this.#routers = new Routers(this.#options)
-    this.#contexts = this.#options.asyncContext ? new AsyncContexts() : undefined
-    this.#observer = new Observer(this.#options.logger)
-    this.#seenIds = new SeenIds(this.#options.dedupeMs)
+    this.#bus = new Bus(options, this)
   }
 
   /** Where events are bound: any number of handlers each. Made on first use. */
   get events(): EventRouter {
-    return this.#routers.events
+    return this.#bus.routers.events
   }
 
   /** Where commands are bound: one handler each. Made on first use. */
   get commands(): RequestRouter<'command'> {
-    return this.#routers.commands
+    return this.#bus.routers.commands
   }
 
   /** Where queries are bound: one handler each. Made on first use. */
   get queries(): RequestRouter<'query'> {
-    return this.#routers.queries
+    return this.#bus.routers.queries
   }
 
   /** How many deliveries may run and wait, to be read and changed while it runs. */
   get limits(): Limits {
-    return this.#running().limits
+    return this.#bus.machine.limits
   }
 
   /** The deliveries that failed for good: to be looked through, replayed, edited, discarded. */
   get deadLetters(): DeadLetters {
-    return this.#running().deadLetters
+    return this.#bus.machine.deadLetters
   }
 
   /**
@@ -95,12 +71,12 @@ export class Dispatcher {
    * without the option `asyncContext`.
    */
   get context(): Context | undefined {
-    return this.#contexts?.current
+    return this.#bus.contexts?.current
   }
 
   /** Whether messages are taken. */
   get isStarted(): boolean {
-    return this.#admission !== undefined
+    return this.#bus.isOpen
   }
 
   /**
@@ -110,8 +86,7 @@ export class Dispatcher {
    * @throws {ImproperlyConfigured} once the dispatcher has started.
    */
   use(middleware: Middleware | OutgoingMiddleware): void {
-    this.#routers.checkOpen('use')
-    this.#middleware.add(middleware)
+    this.#bus.use(middleware)
   }
 
   /**
@@ -120,8 +95,7 @@ export class Dispatcher {
    * @throws {ImproperlyConfigured} for what is neither, for a module mounted twice, and once the dispatcher has started.
    */
   mount(part: object): void {
-    this.#routers.checkOpen('mount')
-    this.#mounted.mount(part, { scope: this, routers: this.#routers.all })
+    this.#bus.mount(part)
   }
 
   /**
@@ -132,7 +106,7 @@ export class Dispatcher {
    * @throws {InvalidOption} for a name that there is not, or what is no function.
    */
   observe<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => unknown): () => void {
-    return this.#observer.listen(name, listener)
+    return this.#bus.observer.listen(name, listener)
   }
 
   /**
@@ -144,7 +118,7 @@ export class Dispatcher {
    * @throws {ProviderFailed} for a singleton that could not be opened; those opened before are closed.
    */
   start(): Promise<void> {
-    return this.#lifecycle.start()
+    return this.#bus.start()
   }
 
   /**
@@ -158,11 +132,7 @@ export class Dispatcher {
     try {
       checkNames('stop()', options, ['deadlineMs'])
       const deadlineMs = checkDurationMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS, { infinite: true })
-      const within = this.#machine?.engine.starting ?? this.#contexts?.active
-      if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
-      this.#admission = undefined
-      const stopped = this.#lifecycle.stop(deadlineMs)
-      return within === undefined ? stopped : stopDeadlock(within.handler)
+      return this.#bus.stop(deadlineMs)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -183,7 +153,7 @@ export class Dispatcher {
   publish(event: Fits<'event'> | StringMessage, options: PublishOptions & PerhapsWaiting): Promise<Outcome[] | void>
   publish(event: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<Outcome[] | void> {
     try {
-      const admission = this.#enter(options)
+      const admission = this.#bus.enter(options)
       return options.waitForResponse
         ? admission.publishAndWait(event, options)
         : admission.tell('publish', event, options)
@@ -199,7 +169,7 @@ export class Dispatcher {
    */
   send(command: Fits<'command'> | string, options: PublishOptions = noOptions): Promise<void> {
     try {
-      return this.#enter(options).tell('send', command, options)
+      return this.#bus.enter(options).tell('send', command, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -217,10 +187,10 @@ export class Dispatcher {
     options: RequestOptions = noOptions,
   ): Promise<ResultOf<M>> {
     try {
-      const by = this.#contexts?.active
+      const by = this.#bus.contexts?.active
       if (by !== undefined) return by.request(message, options)
       // The handler was bound to this very class, with this result.
-      return this.#enter(options).request(message, options) as Promise<ResultOf<M>>
+      return this.#bus.enter(options).request(message, options) as Promise<ResultOf<M>>
     } catch (error) {
       return Promise.reject(error)
     }
@@ -237,58 +207,13 @@ export class Dispatcher {
   handle(message: object | string, options: PublishOptions & PerhapsWaiting): Promise<unknown>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<unknown> {
     try {
-      const admission = this.#enter(options)
+      const admission = this.#bus.enter(options)
       const isEvent = admission.kindOf(message) === 'event'
       if (!options.waitForResponse) return admission.tell(isEvent ? 'publish' : 'request', message, options)
       return isEvent ? admission.publishAndWait(message, options) : admission.request(message, options)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
-  #enter(options: object): Admission {
-    if (options !== noOptions) checkObject('a message', options)
-    if (this.#admission === undefined) throw this.#lifecycle.refusal()
-    return this.#admission
-  }
-
-  async #start(): Promise<Close | undefined> {
-    const routers = this.#routers.all
-    this.#routers.frozen = true
-    try {
-      checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.#observer })
-      if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
-    } catch (error) {
-      this.#routers.frozen = false
-      throw error
-    }
-    this.#observer.say('nothingBound', {})
-    this.#routers.frozen = false
-    return undefined
-  }
-
-  async #open(routers: readonly Router[]): Promise<Close> {
-    const { admission, close } = await openBus(routers, this.#running(), {
-      observer: this.#observer,
-      seenIds: this.#seenIds,
-      middleware: this.#middleware,
-      options: this.#options,
-      contexts: this.#contexts,
-    })
-    if (this.#lifecycle.isWanted) this.#admission = admission
-    this.#running().engine.held.resumeFreed()
-    const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.stop())
-    return (deadlineMs) => {
-      this.#admission = undefined
-      return close(deadlineMs).finally(ignoreSignals)
-    }
-  }
-
-  /** What messages run on: made when first needed, and kept from then on. */
-  #running(): Machine {
-    this.#machine ??= machineOf(this.#options, { observer: this.#observer, routers: () => this.#routers.all })
-    return this.#machine
   }
 }
 

@@ -22,6 +22,7 @@ const journey = [
   'limits.ts',
   'dispatcher-options.ts',
   'machine.ts',
+  'bus.ts',
   'dispatcher.ts',
 ]
 const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'observe.ts']

@@ -1,0 +1,117 @@
+import type { Admission } from './delivery/admission.ts'
+import { SeenIds } from './delivery/seen-ids.ts'
+import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
+import { AsyncContexts } from './engine/async-contexts.ts'
+import { type Close, Lifecycle, stopDeadlock } from './engine/lifecycle.ts'
+import { stopOnSignals } from './engine/shutdown.ts'
+import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
+import { Observer } from './observe.ts'
+import { checkObject, noOptions } from './options.ts'
+import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './routing/middleware.ts'
+import { Mounted, type ModuleScope } from './routing/module.ts'
+import type { Router } from './routing/router.ts'
+import { Routers } from './routing/routers.ts'
+
+/** What modules are mounted on, and signals stop. */
+interface Owner extends ModuleScope {
+  stop(): Promise<void>
+}
+
+/** What is behind a dispatcher: what was said of it before the start, and what a start opens and a stop closes. */
+export class Bus {
+  readonly routers: Routers
+  readonly observer: Observer
+  /** Where the context of a running handler is found, with `asyncContext`. */
+  readonly contexts: AsyncContexts | undefined
+  readonly #options: SettledOptions
+  readonly #dispatcher: Owner
+  readonly #seenIds: SeenIds
+  readonly #middleware = new MiddlewareInUse()
+  readonly #mounted = new Mounted()
+  readonly #lifecycle = new Lifecycle(() => this.#start())
+  #machine: Machine | undefined
+  /** There while messages are taken from outside. */
+  #admission: Admission | undefined
+
+  /** @throws {InvalidOption} */
+  constructor(options: DispatcherOptions, dispatcher: Owner) {
+    this.#options = settledOptions(options)
+    this.#dispatcher = dispatcher
+    this.routers = new Routers(this.#options)
+    this.contexts = this.#options.asyncContext ? new AsyncContexts() : undefined
+    this.observer = new Observer(this.#options.logger)
+    this.#seenIds = new SeenIds(this.#options.dedupeMs)
+  }
+
+  /** What messages run on: made when first needed, and kept from then on. */
+  get machine(): Machine {
+    this.#machine ??= machineOf(this.#options, { observer: this.observer, routers: () => this.routers.all })
+    return this.#machine
+  }
+
+  get isOpen(): boolean {
+    return this.#admission !== undefined
+  }
+
+  use(middleware: Middleware | OutgoingMiddleware): void {
+    this.routers.checkOpen('use')
+    this.#middleware.add(middleware)
+  }
+
+  mount(part: object): void {
+    this.routers.checkOpen('mount')
+    this.#mounted.mount(part, { scope: this.#dispatcher, routers: this.routers.all })
+  }
+
+  start(): Promise<void> {
+    return this.#lifecycle.start()
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    const within = this.#machine?.engine.starting ?? this.contexts?.active
+    if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
+    this.#admission = undefined
+    const stopped = this.#lifecycle.stop(deadlineMs)
+    return within === undefined ? stopped : stopDeadlock(within.handler)
+  }
+
+  /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
+  enter(options: object): Admission {
+    if (options !== noOptions) checkObject('a message', options)
+    if (this.#admission === undefined) throw this.#lifecycle.refusal()
+    return this.#admission
+  }
+
+  async #start(): Promise<Close | undefined> {
+    const routers = this.routers.all
+    this.routers.frozen = true
+    try {
+      checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.observer })
+      if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
+    } catch (error) {
+      this.routers.frozen = false
+      throw error
+    }
+    this.observer.say('nothingBound', {})
+    this.routers.frozen = false
+    return undefined
+  }
+
+  async #open(routers: readonly Router[]): Promise<Close> {
+    const { machine, observer, contexts } = this
+    const { admission, close } = await openBus(routers, machine, {
+      observer,
+      seenIds: this.#seenIds,
+      middleware: this.#middleware,
+      options: this.#options,
+      contexts,
+    })
+    if (this.#lifecycle.isWanted) this.#admission = admission
+    machine.engine.held.resumeFreed()
+    const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())
+    return (deadlineMs) => {
+      this.#admission = undefined
+      return close(deadlineMs).finally(ignoreSignals)
+    }
+  }
+}
