@@ -86,7 +86,7 @@ export class Bus {
     const routers = this.routers.all
     this.routers.frozen = true
     try {
-      checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.observer })
+      checkWiring(routers, { mounted: this.#mounted, options: this.#options, observer: this.observer })
       if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
       this.routers.frozen = false

@@ -1,7 +1,9 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
+import { Persistence } from './delivery/persistence.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
+import { knownTypes, subscriptionsOf } from './delivery/subscriptions.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
 import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
@@ -10,7 +12,6 @@ import type { Close } from './engine/lifecycle.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
-import type { MessageType } from './message/message-type.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
@@ -49,13 +50,14 @@ export function machineOf(
 /** What is checked besides the routers. */
 export interface WiringParts {
   readonly mounted: Mounted
-  readonly messages: readonly MessageType[]
+  readonly options: SettledOptions
   readonly observer: Observer
 }
 
 /** Says what is doubtful. @throws {ImproperlyConfigured} with everything that is wrong. */
-export function checkWiring(routers: readonly Router[], { mounted, messages, observer }: WiringParts): void {
-  const problems = [...mounted.problems, ...wiringProblems(routers, messages)]
+export function checkWiring(routers: readonly Router[], { mounted, options, observer }: WiringParts): void {
+  const { messages, store } = options
+  const problems = [...mounted.problems, ...wiringProblems(routers, { messages, hasStore: store !== undefined })]
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
   const bindings = routers.flatMap((router) => router.bindings)
   for (const cycle of responseCycles(bindings)) observer.say('responseCycle', { cycle })
@@ -78,7 +80,7 @@ export interface StartParts {
  */
 export async function openBus(
   routers: readonly Router[],
-  { engine, capacity }: Machine,
+  { engine, capacity, deadLetters }: Machine,
   parts: StartParts,
 ): Promise<{ readonly admission: Admission; readonly close: Close }> {
   const { observer, options } = parts
@@ -96,19 +98,53 @@ export async function openBus(
       engine,
       outlet: admission,
       failing: (router) => [options[routerName[router]], options],
+      hasStore: options.store !== undefined,
     })
+    const persistence = await openStore({ routers, handlers, admission, engine, observer, options })
     engine.stopping = false
     engine.stopped = false
     const ignoreExit = reportAtExit(engine)
     const close: Close = async (deadlineMs) => {
       capacity.close()
+      persistence?.pause()
       await drain(engine, deadlineMs)
       ignoreExit()
+      await persistence?.close(deadlineMs)
+      deadLetters.persistence = undefined
       await singletons.close()
     }
+    deadLetters.persistence = persistence
+    await persistence?.start()
     return { admission, close }
   } catch (error) {
     await singletons.close()
     throw error
   }
+}
+
+/** Opens the store, if there is one: what is for durable handlers goes there from then on. */
+async function openStore(of: {
+  readonly routers: readonly Router[]
+  readonly handlers: ReadonlyMap<Binding, Handler>
+  readonly admission: Admission
+  readonly engine: Engine
+  readonly observer: Observer
+  readonly options: SettledOptions
+}): Promise<Persistence | undefined> {
+  const { routers, handlers, admission, engine, observer, options } = of
+  const { store, service, messages, maxDepth } = options
+  if (store === undefined) return undefined
+  const bindings = routers.flatMap((router) => router.bindings)
+  const persistence = await Persistence.open({
+    store,
+    service,
+    engine,
+    observer,
+    types: knownTypes(bindings, messages),
+    subscriptions: subscriptionsOf(routers, handlers, messages),
+    maxDepth,
+    release: (local) => admission.releaseLocal(local),
+  })
+  admission.storeIn(persistence)
+  return persistence
 }

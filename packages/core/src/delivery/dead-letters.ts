@@ -20,6 +20,7 @@ import type { DeadLetter, DeadLetterFilter, DeadLetterPage, StoredLetter } from 
 import type { Awaitable } from '../routing/providers.ts'
 import { checkEdit, checkFilter, checkWhich, type DeadLetterQuery, type Edit } from './dead-letter-query.ts'
 import { Join } from './join.ts'
+import type { Persistence } from './persistence.ts'
 
 type Message = object | string
 type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit<M>>
@@ -29,6 +30,8 @@ type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit<M>>
  * discarded; in memory, as many as `deadLetterCapacity`.
  */
 export class DeadLetters {
+  /** The durable side, while there is one. */
+  persistence: Persistence | undefined = undefined
   readonly #engine: Engine
   readonly #observer: Observer
 

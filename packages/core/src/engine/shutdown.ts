@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts'
 export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   engine.stopping = true
   engine.held.stopRetrying()
+  engine.leaveKept()
   let timer: Timer | undefined
   const deadline = new Promise<void>((resolve) => {
     if (deadlineMs !== Number.POSITIVE_INFINITY) timer = engine.clock.after(deadlineMs, resolve)
@@ -39,7 +40,9 @@ export function reportAtExit(engine: Engine): () => void {
 
 function reportAll(): void {
   for (const engine of watched) {
-    for (const delivery of engine.unfinished()) engine.sayStopped(delivery, 'The process exited')
+    for (const delivery of engine.unfinished()) {
+      if (delivery.rest?.kept === undefined) engine.sayStopped(delivery, 'The process exited')
+    }
     engine.flushNotices()
   }
 }
