@@ -113,12 +113,13 @@ export class Claims {
     for (const { position, key, state, dueAt, note } of settlement.exceptions ?? none) {
       statements.except.run(id, position, key ?? null, state, dueAt ?? null, note ?? null)
       progress.finish([position, position])
+      transaction.bytes += 200
     }
     for (const position of settlement.cleared ?? none) {
       statements.unexcept.run(id, position)
       transaction.cleared.push(position)
     }
-    for (const letter of settlement.dead ?? none) bury(statements, letter)
+    for (const letter of settlement.dead ?? none) bury(statements, transaction, letter)
     for (const letterId of settlement.revived ?? none) statements.revive.run(letterId)
     if (settlement.caused !== undefined && settlement.caused.length > 0) log.append(transaction, settlement.caused)
     if (progress.cursor > before) transaction.hasMoved = true

@@ -4,6 +4,7 @@ import type { DeadLetterLog, StoredDeadLetter, StoredMessage } from '../ports/st
 import type { GroupCommit } from './group-commit.ts'
 import type { SqliteDatabase, SqliteStatement, SqlValue } from './handle.ts'
 import { type MessageRow, messageOf } from './log.ts'
+import type { Transaction } from './transaction.ts'
 import { pageOfLetters, type Statements } from './statements.ts'
 
 interface LetterRow extends MessageRow {
@@ -19,9 +20,10 @@ interface LetterRow extends MessageRow {
 }
 
 /** Stores a letter as the newest: one with its id has died once more. */
-export function bury(statements: Statements, letter: StoredDeadLetter): void {
+export function bury(statements: Statements, transaction: Transaction, letter: StoredDeadLetter): void {
   const { id, subscription, partition, message, correlationId, error, attempts, diedAt, isReplaying } = letter
   const { type, key, time, envelope, body, crc } = message
+  transaction.bytes += 500 + envelope.length + body.length + attempts.length
   statements.revive.run(id)
   statements.bury.run(
     id,

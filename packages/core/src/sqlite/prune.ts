@@ -6,6 +6,8 @@ export type Completion = 'delete' | 'archive' | { readonly keepMs: number }
 
 /** How many finished messages a transaction removes at most: about as long as it takes to append 128. */
 const AT_A_TIME = 512
+/** About what each of them adds to the write-ahead log: its part of a page. */
+const BYTES_EACH = 300
 
 /**
  * Removes what all have finished: at or below the lowest cursor, and without an exception. All that is up to the mark
@@ -46,7 +48,9 @@ export class Pruning {
     const upTo = this.#limit(pruned, Math.min(floor, pruned + AT_A_TIME))
     if (upTo <= pruned) return
     if (this.#completion === 'archive') this.#statements.archive.run(pruned, upTo, pruned, upTo)
-    transaction.messages -= Number(this.#statements.prune.run(pruned, upTo, pruned, upTo).changes)
+    const removed = Number(this.#statements.prune.run(pruned, upTo, pruned, upTo).changes)
+    transaction.messages -= removed
+    transaction.bytes += removed * BYTES_EACH
     transaction.pruned = upTo
     this.#isBehind = upTo < floor && this.#keptUntil <= this.#now()
   }

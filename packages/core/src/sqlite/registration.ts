@@ -33,7 +33,7 @@ export function register(registration: Registration): Registered {
   if (unkept !== undefined) {
     const remedy = "Open the store with completion: 'archive' or { keepMs }, or bind it with from: 'now'."
     throw new ImproperlyConfigured(
-      'LOG_NOT_KEPT',
+      'FROM_BEGINNING',
       `${unkept.name} is to begin at the beginning, and finished messages are deleted. ${remedy}`,
     )
   }
