@@ -7,7 +7,7 @@ import type { Contents, Holder } from './contents.ts'
 import * as letters from './dead-letter-log.ts'
 import { appendAll, appendDue, cancel, isRemembered, logged, prune } from './log.ts'
 import { Transaction } from './transaction.ts'
-import { runWork, WriteQueue } from './write-queue.ts'
+import { WriteQueue } from './write-queue.ts'
 
 /** What the openings of one memory store share. */
 export interface Shared {
@@ -102,7 +102,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
       this.#shared.transactions.add(tx)
       try {
         const { work, caused = [] } = settlement
-        const returned = work === undefined ? [] : await runWork(() => work(tx))
+        const returned = work === undefined ? [] : await this.#writes.runWork(() => work(tx))
         const messages = [...caused, ...tx.messages, ...returned]
         await this.#idsAreFree(messages, tx)
         this.#checkOpen()
