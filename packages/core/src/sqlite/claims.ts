@@ -87,17 +87,21 @@ export class Claims {
     }))
   }
 
-  settle(claim: Claim, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
     const { exceptions = none, cleared = none, dead = none, revived = none, caused = none, work } = settlement
     const rows = 1 + exceptions.length + cleared.length + dead.length + revived.length + caused.length
     const operation: Operation<void> = {
       rows,
       apply: (transaction, worked) =>
-        this.#settle(transaction, claim, { ...settlement, caused: [...caused, ...worked] }),
+        claim === undefined
+          ? void this.#parts.log.append(transaction, [...caused, ...worked])
+          : this.#settle(transaction, claim, { ...settlement, caused: [...caused, ...worked] }),
     }
     if (work === undefined) return this.#parts.commits.add(operation)
-    const check = (transaction: Transaction): void => void this.#checked(transaction, claim)
-    return this.#parts.commits.add({ ...operation, check, work, worker: claim.subscription })
+    const check = (transaction: Transaction): void => {
+      if (claim !== undefined) this.#checked(transaction, claim)
+    }
+    return this.#parts.commits.add({ ...operation, check, work, worker: claim?.subscription ?? '' })
   }
 
   #settle(transaction: Transaction, claim: Claim, settlement: Settlement): void {

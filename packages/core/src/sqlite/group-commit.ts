@@ -259,8 +259,10 @@ export class GroupCommit {
 
   #fail(group: readonly Queued[], error: unknown): void {
     const failure = failureOf(error, this.#parts.name)
-    for (const queued of group) queued.fail(failure)
-    this.#end(group, false)
+    // Those that wait fail too: what was said later must not be stored while what was said before is not.
+    const all = [...group, ...this.#queue.takeAll()]
+    for (const queued of all) queued.fail(failure)
+    this.#end(all, false)
   }
 
   #rollBack(): void {

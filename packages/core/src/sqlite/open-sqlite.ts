@@ -43,6 +43,9 @@ export interface OpenParts extends Registered {
 
 /** A file that is open. Reads are made at once; writes wait for the next transaction. */
 export class OpenSqlite implements OpenStore {
+  readonly name: string
+  readonly isShared = false
+  readonly scanAhead: number
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
@@ -61,6 +64,8 @@ export class OpenSqlite implements OpenStore {
     const { name, database, isShared, settings, clock, wake, committed, findings, ids } = parts
     const now = (): number => this.now()
     const statements = prepareAll(database)
+    this.name = name
+    this.scanAhead = settings.scanAhead
     this.#parts = parts
     this.#statements = statements
     this.#latest = (statements.log.get() as { readonly clock: number }).clock
@@ -155,7 +160,7 @@ export class OpenSqlite implements OpenStore {
     return this.#read(() => this.#claims.exceptions(claim))
   }
 
-  settle(claim: Claim, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
     return this.#claims.settle(claim, settlement)
   }
 

@@ -1,5 +1,5 @@
 import { InvalidOption, shown } from '../errors.ts'
-import { checkDurationMs, checkNames } from '../options.ts'
+import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD } from '../options.ts'
 import type { Completion } from './prune.ts'
 
 /** What `sqlite()` takes. The defaults are in {@link SQLITE_DEFAULTS}. */
@@ -21,6 +21,11 @@ export interface SqliteOptions {
    * connection is waited for. Default 5 000.
    */
   readonly commitTimeoutMs?: number | undefined
+  /**
+   * How many messages of a handler may be set aside, retrying, or dead in their lanes: when there are more, it reads no further
+   * until there are fewer. Default 10 000.
+   */
+  readonly scanAhead?: number | undefined
   /** Subscriptions that no handler has any more, to be removed with all that waits for them. Default: none. */
   readonly forget?: readonly string[] | undefined
 }
@@ -34,6 +39,7 @@ export const SQLITE_DEFAULTS: SqliteSettings = Object.freeze({
   /** 26 hours: longer than the longest retry, which is 24 (`RETRY.maxAgeMs`) and the attempts after it. */
   dedupeMs: 93_600_000,
   commitTimeoutMs: 5_000,
+  scanAhead: SCAN_AHEAD,
   forget: Object.freeze([]),
 })
 
@@ -49,6 +55,7 @@ export function settingsOf(options: SqliteOptions = {}): SqliteSettings {
   checkCompletion(completion)
   checkDuration('dedupeMs', settings.dedupeMs)
   checkDurationMs('commitTimeoutMs', settings.commitTimeoutMs)
+  checkCount('scanAhead', settings.scanAhead)
   if (!Array.isArray(forget) || !forget.every((name) => typeof name === 'string')) {
     throw new InvalidOption(`forget is ${shown(forget)}. Pass the names of subscriptions, as ['events/update-search'].`)
   }

@@ -89,6 +89,13 @@ export class WriteQueue {
     return group
   }
 
+  takeAll(): readonly Queued[] {
+    const all = this.#waiting.slice(this.#first)
+    this.#waiting = []
+    this.#first = 0
+    return all
+  }
+
   /** They are the first again. */
   putBack(group: readonly Queued[]): void {
     this.#waiting = [...group, ...this.#waiting.slice(this.#first)]
