@@ -88,6 +88,7 @@ export type {
   StoredMessage,
   StoreOpening,
   StoreStats,
+  StoreTransactions,
   Subscription,
   TypeRange,
 } from './ports/store.ts'
