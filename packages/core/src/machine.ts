@@ -24,6 +24,9 @@ import { responseCycles } from './routing/response-cycles.ts'
 import type { Router } from './routing/router.ts'
 import { namedByClass, openSingletons, wiringProblems } from './routing/wiring.ts'
 
+/** How long the store has to write what is left and to close, after the deadline of a stop: milliseconds. */
+const CLOSE_MS = 1_000
+
 /** What the messages of a dispatcher run on. It outlives a stop. */
 export interface Machine {
   readonly engine: Engine
@@ -108,14 +111,22 @@ export async function openBus(
     const close: Close = async (deadlineMs) => {
       capacity.close()
       persistence?.pause()
-      await drain(engine, deadlineMs)
+      const { deadlines } = engine
+      const sinceMs = deadlines.now()
+      await drain(engine, deadlineMs, persistence && (() => persistence.written()))
       ignoreExit()
-      await persistence?.close(deadlineMs)
+      const leftMs = deadlineMs - (deadlines.now() - sinceMs)
+      await persistence?.close(Math.max(leftMs, CLOSE_MS))
       deadLetters.inStore = undefined
       await singletons.close()
     }
     deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
-    await persistence?.start()
+    try {
+      await persistence?.start()
+    } catch (error) {
+      await close(CLOSE_MS)
+      throw error
+    }
     return { admission, close }
   } catch (error) {
     await singletons.close()

@@ -44,6 +44,8 @@ export class Persistence implements Causing {
   readonly waiters: Map<string, Join> = new Map()
   /** Whoever waits for anything: told at the latest when the store is closed. */
   readonly joins: Set<Join> = new Set()
+  /** What is being stored, and will be accepted then. */
+  readonly accepting: Set<Promise<void>> = new Set()
   /** By handler and partition. */
   readonly feeds: Map<string, Feed> = new Map()
   readonly #parts: PersistenceParts
@@ -80,7 +82,7 @@ export class Persistence implements Causing {
     let suspects = 0
     for (const feed of feeds) suspects += await recover(feed)
     if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
-    this.#reader.wake()
+    this.#reader.begin()
   }
 
   /** Whether messages of this type are stored. */
@@ -157,32 +159,40 @@ export class Persistence implements Causing {
     for (const feed of this.feeds.values()) feed.isOpen = false
   }
 
-  /** Writes what is left to be written, gives the claims back, and closes the store. */
+  /** Resolves when all that was said so far is written. What is for handlers of this process alone has left then. */
+  async written(): Promise<void> {
+    await Promise.allSettled([...this.accepting, ...this.#journals.map((journal) => journal.idle())])
+  }
+
+  /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */
   async close(deadlineMs: number): Promise<void> {
-    const { observer } = this.#parts
-    try {
-      await this.#written(deadlineMs)
-      for (const feed of this.feeds.values()) feed.letGo()
-      await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
-      await this.store.close()
-    } catch (thrown) {
-      observer.say('storeCloseFailed', { store: this.store.name, error: asError(thrown) })
-    }
+    const { store } = this
+    const feeds = [...this.feeds.values()]
+    for (const feed of feeds) feed.letGo()
+    await this.#try(deadlineMs, async () => {
+      await this.written()
+      await store.release(feeds.map(({ parts }) => parts.claim))
+    })
+    for (const journal of this.#journals) journal.giveUp()
+    await this.#try(deadlineMs, () => store.close())
     const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
     for (const join of this.joins) join.stop(stopped)
   }
 
-  /** @throws {StoreFailed} at the deadline. */
-  async #written(deadlineMs: number): Promise<void> {
-    const { clock } = this.#parts.engine
+  /** What fails in closing, or takes too long, is only a notice. */
+  async #try(deadlineMs: number, run: () => Promise<void>): Promise<void> {
+    const { engine, observer } = this.#parts
+    const { name } = this.store
     let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
       if (deadlineMs === Number.POSITIVE_INFINITY) return
-      const error = new StoreFailed('STORE_FAILED', `It could not write what was left within ${deadlineMs} ms.`)
-      timer = clock.after(deadlineMs, () => reject(error))
+      const error = new StoreFailed('STORE_FAILED', `It could not be closed within ${deadlineMs} ms.`)
+      timer = engine.clock.after(deadlineMs, () => reject(error))
     })
     try {
-      await Promise.race([Promise.all(this.#journals.map((journal) => journal.idle())), late])
+      await Promise.race([run(), late])
+    } catch (thrown) {
+      observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
     } finally {
       timer?.cancel()
     }

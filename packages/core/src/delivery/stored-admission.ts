@@ -37,7 +37,11 @@ export class StoredAdmission {
         )
       }
     }
-    return this.#accept(this.#persistence.store.append([stored], tx), { ...dispatch, of: envelope })
+    const appended = this.#persistence.store.append([stored], tx)
+    // What is in a transaction is the caller's to finish: nothing waits for that.
+    return tx === undefined
+      ? this.#accept(appended, { ...dispatch, of: envelope })
+      : this.#acceptNow(appended, { ...dispatch, of: envelope })
   }
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
@@ -78,7 +82,16 @@ export class StoredAdmission {
     return [envelope, this.#persistence.stored(envelope)]
   }
 
-  async #accept(
+  #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
+    const { accepting } = this.#persistence
+    const accepted = this.#acceptNow(appended, dispatch, join)
+    accepting.add(accepted)
+    const forget = (): void => void accepting.delete(accepted)
+    accepted.then(forget, forget)
+    return accepted
+  }
+
+  async #acceptNow(
     appended: Promise<readonly boolean[]>,
     dispatch: Dispatch & { of: Envelope },
     join?: Join,
