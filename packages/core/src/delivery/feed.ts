@@ -3,7 +3,7 @@ import type { Engine } from '../engine/engine.ts'
 import { Failures } from '../engine/failures.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
-import { CodecError } from '../errors.ts'
+import { CodecError, LaneParked } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { AHEAD } from '../ports/progress.ts'
 import type { Observer } from '../observe.ts'
@@ -102,7 +102,8 @@ export class Feed implements Reading {
       }
       journal.reach(position)
       if (key !== undefined && this.#isCrowded(key)) {
-        this.putAside(key, position)
+        this.putAside(key, position, this.#whenParked(message))
+        if (this.#isParked(key)) this.#sayParked(message)
         continue
       }
       const kept: Kept = { keeper: this.keeper, position, isException: false }
@@ -143,9 +144,14 @@ export class Feed implements Reading {
   }
 
   /** It waits in the store, behind others of its key. */
-  putAside(key: string, position: number): void {
+  putAside(key: string, position: number, whenParked?: () => void): void {
     this.parts.journal.except({ position, key, state: 'aside', dueAt: undefined, note: undefined })
-    this.aside.add(key, { position, state: 'aside', note: undefined })
+    this.aside.add(key, { position, state: 'aside', note: undefined, whenParked })
+  }
+
+  /** A lane is held by a dead delivery now: whoever waits for what is set aside behind it is told so. */
+  parked(key: string): void {
+    for (const { whenParked } of this.aside.of(key)) whenParked?.()
   }
 
   /** Runs a dead letter once more: in the place that it holds, or as the next of its key. Its letter says that it does. */
@@ -209,6 +215,27 @@ export class Feed implements Reading {
   isHeld(key: string): boolean {
     const head = this.parts.handler.lanes.of(key)?.head.state
     return head === 'retrying' || head === 'dead'
+  }
+
+  #isParked(key: string): boolean {
+    return this.parts.handler.lanes.of(key)?.head.state === 'dead'
+  }
+
+  /** What tells whoever waits for a message that it is parked; nothing where nobody does. */
+  #whenParked(message: ReadMessage): (() => void) | undefined {
+    const { handler, waiters } = this.parts
+    const { id, key } = message.stored
+    const waiter = waiters.get(id)
+    if (waiter === undefined) return undefined
+    return () => {
+      const delivery = new Delivery(handler, message.envelope.message, message.envelope, waiter)
+      waiter.failed(new LaneParked(handler.name, key), 'parked', delivery)
+    }
+  }
+
+  #sayParked(message: ReadMessage): void {
+    this.#whenParked(message)?.()
+    this.parts.observer.say('parked', { envelope: message.envelope, handler: this.parts.handler.name })
   }
 
   #isCrowded(key: string): boolean {

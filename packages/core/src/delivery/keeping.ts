@@ -91,9 +91,12 @@ export class Keeping implements Keeper {
 
   left(delivery: Delivery): void {
     const feed = this.#feed
-    feed.window.leave(delivery.key, restOf(delivery).kept)
+    const { key, state } = delivery
+    feed.window.leave(key, restOf(delivery).kept)
     feed.lessAside()
-    if (delivery.key !== undefined) feed.refill.key(delivery.key)
+    if (key === undefined) return
+    if (state === 'dead') feed.parked(key)
+    else feed.refill.key(key)
   }
 
   async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
