@@ -189,13 +189,13 @@ export class Feed implements Reading {
 
   /** How many messages wait behind a dead letter. */
   parkedBehind(letterId: string): number {
-    const key = this.dead.get(letterId)?.key
+    const key = this.#parkedKey(letterId)
     return key === undefined ? 0 : this.aside.count(key)
   }
 
   /** Takes what waits behind a dead letter out of the store, as if it was done. Gives how many. */
   dropBehind(letterId: string): number {
-    const key = this.dead.get(letterId)?.key
+    const key = this.#parkedKey(letterId)
     let dropped = 0
     if (key === undefined) return dropped
     for (let entry = this.aside.shift(key); entry !== undefined; entry = this.aside.shift(key)) {
@@ -215,6 +215,12 @@ export class Feed implements Reading {
   isHeld(key: string): boolean {
     const head = this.parts.handler.lanes.of(key)?.head.state
     return head === 'retrying' || head === 'dead'
+  }
+
+  /** The key that a dead letter has parked: not while its handler, which ran out of time, still runs. */
+  #parkedKey(letterId: string): string | undefined {
+    const dead = this.dead.get(letterId)
+    return dead?.state === 'dead' ? dead.key : undefined
   }
 
   #isParked(key: string): boolean {

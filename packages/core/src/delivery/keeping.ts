@@ -89,6 +89,10 @@ export class Keeping implements Keeper {
     kept.isException = true
   }
 
+  parked(key: string): void {
+    this.#feed.parked(key)
+  }
+
   left(delivery: Delivery): void {
     const feed = this.#feed
     const { key, state } = delivery

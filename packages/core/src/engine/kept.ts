@@ -17,6 +17,8 @@ export interface Keeper {
   bury(delivery: Delivery, letter: StoredLetter, told: () => void): void
   /** Whether a dead one is there still, and holds its lane. */
   holds(delivery: Delivery): boolean
+  /** A lane is held by a dead one from now on. */
+  parked(key: string): void
   /** It was waiting behind a dead one in memory, and does so in the store from now on. */
   setAside(delivery: Delivery): void
   /** Its next attempt is due. `go` is called when it is written that it starts. */
