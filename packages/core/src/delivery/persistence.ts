@@ -168,7 +168,7 @@ export class Persistence implements Causing {
   async close(deadlineMs: number): Promise<void> {
     const { store } = this
     const feeds = [...this.feeds.values()]
-    for (const feed of feeds) feed.letGo()
+    for (const feed of feeds) feed.dead.letGo()
     await this.#try(deadlineMs, async () => {
       await this.written()
       await store.release(feeds.map(({ parts }) => parts.claim))
