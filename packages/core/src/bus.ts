@@ -1,4 +1,5 @@
 import type { Admission } from './delivery/admission.ts'
+import type { Delays } from './delivery/delays.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
 import { AsyncContexts } from './engine/async-contexts.ts'
@@ -32,6 +33,7 @@ export class Bus {
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
+  #delays: Delays | undefined
 
   /** @throws {InvalidOption} */
   constructor(options: DispatcherOptions, dispatcher: Owner) {
@@ -75,6 +77,12 @@ export class Bus {
     return within === undefined ? stopped : stopDeadlock(within.handler)
   }
 
+  /** Where delayed messages wait. @throws {NotAccepting} */
+  get delays(): Delays {
+    if (this.#admission === undefined || this.#delays === undefined) throw this.#lifecycle.refusal()
+    return this.#delays
+  }
+
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
   enter(options: object): Admission {
     if (options !== noOptions) checkObject('a message', options)
@@ -99,13 +107,14 @@ export class Bus {
 
   async #open(routers: readonly Router[]): Promise<Close> {
     const { machine, observer, contexts } = this
-    const { admission, close } = await openBus(routers, machine, {
+    const { admission, delays, close } = await openBus(routers, machine, {
       observer,
       seenIds: this.#seenIds,
       middleware: this.#middleware,
       options: this.#options,
       contexts,
     })
+    this.#delays = delays
     if (this.#lifecycle.isWanted) this.#admission = admission
     machine.engine.held.resumeFreed()
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())

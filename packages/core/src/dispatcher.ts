@@ -9,6 +9,7 @@ import type { Notices } from './notices.ts'
 import {
   checkDurationMs,
   checkNames,
+  checkText,
   DEADLINE_MS,
   type NotWaiting,
   noOptions,
@@ -170,6 +171,21 @@ export class Dispatcher {
   send(command: Fits<'command'> | string, options: PublishOptions = noOptions): Promise<void> {
     try {
       return this.#bus.enter(options).tell('send', command, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Takes back a delayed message that is not due yet, by the `id` that was given to it; its id can be used again then.
+   *
+   * @returns whether there was one.
+   * @throws {NotAccepting | InvalidOption} as a rejection.
+   */
+  cancel(id: string): Promise<boolean> {
+    try {
+      checkText('id', id)
+      return this.#bus.delays.cancel(id)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -61,7 +61,17 @@ export { timing, timingOutgoing, type OutgoingTiming, type Timing, type TimingOp
 export type { DeliveryNotice, Notices } from './notices.ts'
 export type { Observer } from './observe.ts'
 export type { Limits, WorkerLimit } from './limits.ts'
-export type { CapacityMarks, MessageOptions, OnDead, PublishOptions, RequestOptions, StopOptions } from './options.ts'
+export type {
+  CapacityMarks,
+  DelayOptions,
+  MessageOptions,
+  MissedSchedules,
+  OnDead,
+  PublishOptions,
+  RecordedOptions,
+  RequestOptions,
+  StopOptions,
+} from './options.ts'
 export type { Clock, Timer } from './ports/clock.ts'
 export type {
   DeadLetter,

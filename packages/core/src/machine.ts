@@ -1,12 +1,14 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
+import { type Delays, MemoryDelays } from './delivery/delays.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
 import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
 import { type Handler, readyHandlers } from './engine/handler.ts'
 import type { Close } from './engine/lifecycle.ts'
+import type { Dispatch } from './engine/outlet.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
@@ -80,7 +82,7 @@ export async function openBus(
   routers: readonly Router[],
   { engine, capacity }: Machine,
   parts: StartParts,
-): Promise<{ readonly admission: Admission; readonly close: Close }> {
+): Promise<{ readonly admission: Admission; readonly delays: Delays; readonly close: Close }> {
   const { observer, options } = parts
   const bindings = routers.flatMap((router) => router.bindings)
   const singletons = await openSingletons(bindings, observer)
@@ -88,7 +90,9 @@ export async function openBus(
     let handlers: ReadonlyMap<Binding, Handler> = new Map()
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
     const outgoing = aroundOutgoing(parts.middleware.publications)
-    const admission = new Admission({ ...parts, map, engine, capacity, maxDepth: options.maxDepth, outgoing })
+    const release = (due: readonly Dispatch[]): void => admission.release(due)
+    const delays = new MemoryDelays({ ...parts, clock: options.clock, release })
+    const admission = new Admission({ ...parts, map, engine, capacity, delays, maxDepth: options.maxDepth, outgoing })
     handlers = readyHandlers(routers, {
       ...parts,
       middleware: parts.middleware.attempts,
@@ -99,14 +103,15 @@ export async function openBus(
     })
     engine.stopping = false
     engine.stopped = false
-    const ignoreExit = reportAtExit(engine)
+    const ignoreExit = reportAtExit(engine, (reason) => delays.report(reason))
     const close: Close = async (deadlineMs) => {
       capacity.close()
+      delays.close()
       await drain(engine, deadlineMs)
       ignoreExit()
       await singletons.close()
     }
-    return { admission, close }
+    return { admission, delays, close }
   } catch (error) {
     await singletons.close()
     throw error

@@ -17,6 +17,10 @@ export interface DeliveryNotice {
 export interface Notices {
   /** A message was accepted, for these handlers. */
   readonly accepted: { readonly envelope: Envelope; readonly handlers: readonly string[] }
+  /** A message was accepted, and takes its place when it is due. Only then is it `accepted` for its handlers. */
+  readonly delayed: { readonly envelope: Envelope; readonly dueAt: Date }
+  /** A delayed message was taken back, with `dp.cancel`. */
+  readonly cancelled: { readonly id: string }
   /** An attempt starts. */
   readonly started: DeliveryNotice & { readonly attempt: number }
   /** A delivery is done. */
@@ -76,7 +80,7 @@ export interface Notices {
 }
 
 /** What a delivery was doing that did not end. */
-export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked'
+export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked' | 'delayed'
 
 /** `critical`: written as an error with the field `critical: true`. `none`: only published. */
 type Level = LogLevel | 'critical' | 'none'
@@ -103,6 +107,14 @@ export const table: Table = {
   accepted: {
     level: 'none',
     text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers.join(', ')}.`,
+  },
+  delayed: {
+    level: 'none',
+    text: ({ envelope, dueAt }) => `'${envelope.type}' was accepted, and is due at ${dueAt.toISOString()}.`,
+  },
+  cancelled: {
+    level: 'info',
+    text: ({ id }) => `The delayed message with id '${id}' was taken back.`,
   },
   started: {
     level: 'none',

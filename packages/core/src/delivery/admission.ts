@@ -5,26 +5,27 @@ import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
 import { InvalidOption } from '../errors.ts'
-import type { MessageHeaders } from '../message/augmentable.ts'
-import { Envelope, noHeaders } from '../message/envelope.ts'
+import { Envelope, headersOf } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import { channels, type Observer } from '../observe.ts'
 import {
   checkMessageOptions,
-  type MessageOptions,
   noOptions,
   type PerhapsWaiting,
   type PublishOptions,
   recordedNames,
+  type RecordedOptions,
   type RequestOptions,
 } from '../options.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import type { Capacity } from './capacity.ts'
+import { delayOf, type Delays, refuseDelay } from './delays.ts'
 import { Join } from './join.ts'
 import { maxDepthExceeded } from './max-depth.ts'
 import { followed, giveUpWith, refuseAborted } from './patience.ts'
 import type { SeenIds } from './seen-ids.ts'
+import { Unhandled } from './unhandled.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
 const { accepted } = channels
@@ -36,6 +37,8 @@ export interface AdmissionParts {
   readonly observer: Observer
   readonly capacity: Capacity
   readonly seenIds: SeenIds
+  /** Where messages wait that are not due yet. */
+  readonly delays: Delays
   readonly maxDepth: number
   /** The outgoing middleware, composed. */
   readonly outgoing: ((message: Outgoing) => void) | undefined
@@ -51,10 +54,11 @@ const resolved: Promise<void> = Promise.resolve()
  */
 export class Admission implements Outlet {
   readonly #parts: AdmissionParts
-  readonly #unhandled = new Set<string>()
+  readonly #unhandled: Unhandled
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
+    this.#unhandled = new Unhandled(parts.observer)
   }
 
   /** @throws {InvalidMessage | HandlerDoesNotExist} */
@@ -74,6 +78,9 @@ export class Admission implements Outlet {
     }
     const route = this.#route(verb, message)
     const of = this.#addressed(verb, message, options, route)
+    const delay = options === noOptions ? undefined : delayOf(options)
+    const later = delay && this.#parts.delays.take({ message, route, of }, delay)
+    if (later !== undefined) return later
     if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
     this.#accept(message, route, of)
     this.#parts.engine.pump()
@@ -82,6 +89,7 @@ export class Admission implements Outlet {
 
   /** Publishes, and waits for what becomes of the event at each handler. @throws whatever refuses the message. */
   publishAndWait(message: object | string, options: PublishOptions): Promise<Outcome[]> {
+    refuseDelay(options)
     const route = this.#route('publish', message)
     const of = this.#addressed('publish', message, options, route)
     const dispatch = { message, route, of }
@@ -93,6 +101,7 @@ export class Admission implements Outlet {
   request(message: object | string, options: RequestOptions, by?: Delivery): Promise<unknown> {
     try {
       by?.checkActive()
+      if (options !== noOptions) refuseDelay(options)
       const route = this.#route('request', message)
       const of = this.#addressed('request', message, options, route, by)
       const delivery = new Delivery(route.handlers[0] as Handler, message, of, caller)
@@ -103,13 +112,17 @@ export class Admission implements Outlet {
     }
   }
 
-  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch {
+  record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions, by?: Delivery): Dispatch {
     const route = this.#route(verb, message)
-    return { message, route, of: this.#addressed(verb, message, options, route, by) }
+    return { message, route, of: this.#addressed(verb, message, options, route, by), delay: delayOf(options) }
   }
 
   release(dispatches: readonly Dispatch[]): void {
-    for (const { message, route, of } of dispatches) this.#accept(message, route, of)
+    for (const dispatch of dispatches) {
+      const { message, route, of, delay } = dispatch
+      const later = delay && this.#parts.delays.take(dispatch, delay)
+      if (later === undefined) this.#accept(message, route, of)
+    }
     this.#parts.engine.pump()
   }
 
@@ -257,7 +270,7 @@ export class Admission implements Outlet {
       handlers.length === 1 || typeof of === 'object'
         ? of
         : new Envelope({ message, type, clock: engine.clock, key: of })
-    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope, hasNamesake)
+    if (handlers.length === 0) this.#unhandled.say(shared as Envelope, hasNamesake)
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
@@ -284,17 +297,4 @@ export class Admission implements Outlet {
     observer.say('duplicate', { id: of.givenId, type: of.type })
     return true
   }
-
-  #sayUnhandled(envelope: Envelope, hasNamesake: boolean): void {
-    // Of so many types: beyond that, nobody reads the warnings.
-    const first = !this.#unhandled.has(envelope.type) && this.#unhandled.size < 1_000
-    if (first) this.#unhandled.add(envelope.type)
-    this.#parts.observer.say('unhandled', { envelope, first, hasNamesake })
-  }
-}
-
-/** What is given, over what is inherited. Handlers share them: so they are frozen. */
-function headersOf(given: MessageHeaders | undefined, inherited: MessageHeaders = noHeaders): MessageHeaders {
-  if (given === undefined) return inherited
-  return Object.freeze(inherited === noHeaders ? { ...given } : { ...inherited, ...given })
 }
