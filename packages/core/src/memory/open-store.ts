@@ -1,0 +1,278 @@
+import type { DeadLetterLog, ScheduleStore } from '../ports/store.ts'
+import type { Claim, Exception, Finding, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
+import type { Settlement, StoreOpening, StoreStats } from '../ports/store.ts'
+import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { claimFree, heldRow, release, renew, settleClaim } from './claims.ts'
+import type { Contents, Holder } from './contents.ts'
+import * as letters from './dead-letter-log.ts'
+import { appendAll, appendDue, cancel, isRemembered, logged, prune } from './log.ts'
+import { Transaction } from './transaction.ts'
+import { runWork, WriteQueue } from './write-queue.ts'
+
+/** What the openings of one memory store share. */
+export interface Shared {
+  readonly contents: Contents
+  /** The transactions that users have made; each only holds in memory what it is going to write. */
+  readonly transactions: Set<Transaction>
+  readonly openings: Set<MemoryOpenStore>
+}
+
+/** A memory store, as one node has opened it. */
+export class MemoryOpenStore implements OpenStore, Holder {
+  readonly opening: StoreOpening
+  readonly findings: readonly Finding[]
+  readonly deadLetters: DeadLetterLog
+  readonly schedules: ScheduleStore
+  readonly renew?: (claims: readonly Claim[]) => Promise<readonly Claim[]>
+  readonly #shared: Shared
+  readonly #contents: Contents
+  readonly #writes = new WriteQueue()
+  #isClosing = false
+  isOpen = true
+
+  constructor(shared: Shared, opening: StoreOpening, findings: readonly Finding[]) {
+    this.#shared = shared
+    this.#contents = shared.contents
+    this.opening = opening
+    this.findings = findings
+    this.deadLetters = this.#deadLetterLog()
+    this.schedules = this.#scheduleStore()
+    if (shared.contents.settings.isShared) {
+      this.renew = (claims) => this.#write(() => claims.filter((claim) => renew(this.#contents, this, claim)))
+    }
+  }
+
+  now(): number {
+    return Math.max(this.#contents.time, this.opening.clock.now())
+  }
+
+  takes(type: string): boolean {
+    const rows = [...this.#contents.subscriptions.values()]
+    return rows.some(({ ranges }) => ranges.some((range) => range.type === type && range.upTo === undefined))
+  }
+
+  async append(messages: readonly NewMessage[], tx?: unknown): Promise<readonly boolean[]> {
+    if (tx === undefined) return this.#writeMessages(messages, () => appendAll(this.#contents, messages))
+    this.#checkOpen()
+    if (!(tx instanceof Transaction && this.#shared.transactions.has(tx))) {
+      const remedy = "Pass one that this very store's transaction() has given."
+      throw new ForeignTransaction(`The transaction is none of ${nameOf(this.#contents)}. ${remedy}`)
+    }
+    tx.checkOpen()
+    if (this.#holdsIds(messages, tx)) await this.#idsAreFree(messages, tx)
+    this.#contents.time = this.now()
+    const isNew = messages.map(({ id, mayRepeat }, index) => {
+      const isTwice = [...tx.messages, ...messages.slice(0, index)].some((one) => one.mayRepeat && one.id === id)
+      return !mayRepeat || !(isTwice || isRemembered(this.#contents, id))
+    })
+    tx.messages.push(...messages.filter((_, index) => isNew[index]).map((message) => ({ ...message })))
+    return isNew
+  }
+
+  claim(): Promise<readonly Claim[]> {
+    const names = this.opening.subscriptions.map(({ name }) => name)
+    return this.#write(() => claimFree(this.#contents, this, names))
+  }
+
+  async read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
+    this.#checkOpen()
+    const messages = this.#contents.logs[partition]?.messages ?? []
+    const first = messages.findIndex(({ position }) => position > after)
+    return first === -1 ? [] : messages.slice(first, first + limit).map((message) => logged(message, message.position))
+  }
+
+  async readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]> {
+    this.#checkOpen()
+    const messages = this.#contents.logs[partition]?.messages ?? []
+    const found = positions.flatMap((position) => messages.find((message) => message.position === position) ?? [])
+    return found.map((message) => logged(message, message.position))
+  }
+
+  async exceptions({ subscription, partition }: Claim): Promise<readonly Exception[]> {
+    this.#checkOpen()
+    const row = this.#contents.subscriptions.get(subscription)?.claims[partition]
+    const all = [...(row?.exceptions.values() ?? [])].sort((a, b) => a.position - b.position)
+    return all.map((exception) => ({ ...exception }))
+  }
+
+  settle(claim: Claim, settlement: Settlement): Promise<void> {
+    return this.#write(async () => {
+      heldRow(this.#contents, this, claim)
+      const tx = new Transaction()
+      this.#shared.transactions.add(tx)
+      try {
+        const { work, caused = [] } = settlement
+        const returned = work === undefined ? [] : await runWork(() => work(tx))
+        const messages = [...caused, ...tx.messages, ...returned]
+        await this.#idsAreFree(messages, tx)
+        this.#checkOpen()
+        this.#contents.time = this.now()
+        this.#store(claim, settlement, { messages, effects: tx.effects })
+      } finally {
+        this.#shared.transactions.delete(tx)
+        tx.end()
+      }
+    })
+  }
+
+  /** What may throw comes first, and nothing is awaited: it is stored as a whole, or not at all. */
+  #store(
+    claim: Claim,
+    settlement: Settlement,
+    more: { readonly messages: readonly NewMessage[]; readonly effects: readonly string[] },
+  ): void {
+    const contents = this.#contents
+    settleClaim(heldRow(contents, this, claim), settlement)
+    for (const letter of settlement.dead ?? []) letters.bury(contents, letter)
+    for (const id of settlement.revived ?? []) contents.letters.delete(id)
+    appendAll(contents, more.messages)
+    contents.effects.push(...more.effects)
+    prune(contents)
+    if (more.messages.length > 0) this.#wakeAll()
+  }
+
+  release(claims: readonly Claim[]): Promise<void> {
+    return this.#write(() => {
+      for (const claim of claims) release(this.#contents, this, claim)
+      this.#wakeAll()
+    })
+  }
+
+  cancel(id: string): Promise<boolean> {
+    return this.#write(() => cancel(this.#contents, id))
+  }
+
+  appendDue(limit: number): Promise<number | undefined> {
+    return this.#write(() => {
+      const { count, next } = appendDue(this.#contents, limit)
+      if (count > 0) this.#wakeAll()
+      return next
+    })
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#checkOpen()
+    const { logs, delayed, letters: dead, subscriptions } = this.#contents
+    const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
+    return {
+      appended: sum(logs.map(({ tail }) => tail)),
+      messages: sum(logs.map(({ messages }) => messages.length)),
+      delayed: delayed.length,
+      deadLetters: dead.size,
+      subscriptions: [...subscriptions.values()].map(({ name, claims }) => ({
+        name,
+        behind: sum(claims.map(({ progress }, partition) => (logs[partition]?.tail ?? 0) - progress.cursor)),
+        exceptions: sum(claims.map(({ exceptions }) => exceptions.size)),
+      })),
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing || !this.isOpen) return
+    const last = this.#writes.add(() => {})
+    this.#isClosing = true
+    await last
+    this.fence()
+    for (const { claims } of this.#contents.subscriptions.values()) {
+      for (const row of claims) if (row.holder === this) row.holder = undefined
+    }
+  }
+
+  /** From now on nothing of this opening is stored any more. */
+  fence(): void {
+    this.isOpen = false
+    this.#shared.openings.delete(this)
+  }
+
+  #write<T>(step: () => T | Promise<T>): Promise<T> {
+    if (this.#isClosing) return Promise.reject(this.#closed())
+    return this.#writes.add(() => {
+      this.#checkOpen()
+      this.#contents.time = this.now()
+      return step()
+    })
+  }
+
+  #writeMessages<T>(messages: readonly NewMessage[], step: () => T): Promise<T> {
+    return this.#write(async () => {
+      await this.#idsAreFree(messages)
+      this.#checkOpen()
+      const result = step()
+      this.#wakeAll()
+      return result
+    })
+  }
+
+  /** Whether a duplicate is in flight: nobody knows yet which of the two is the second one. */
+  #holdsIds(messages: readonly NewMessage[], except?: Transaction): Transaction | undefined {
+    const ids = new Set(messages.filter(({ mayRepeat }) => mayRepeat).map(({ id }) => id))
+    const isHeld = ({ id, mayRepeat }: NewMessage): boolean => mayRepeat && ids.has(id)
+    return [...this.#shared.transactions].find((tx) => tx !== except && tx.isOpen && tx.messages.some(isHeld))
+  }
+
+  async #idsAreFree(messages: readonly NewMessage[], except?: Transaction): Promise<void> {
+    for (let holder = this.#holdsIds(messages, except); holder; holder = this.#holdsIds(messages, except)) {
+      await holder.ended
+    }
+  }
+
+  #wakeAll(): void {
+    for (const { opening } of this.#shared.openings) queueMicrotask(opening.wake)
+  }
+
+  #deadLetterLog(): DeadLetterLog {
+    const contents = this.#contents
+    return {
+      get: async (id) => {
+        this.#checkOpen()
+        const stored = contents.letters.get(id)
+        return stored && letters.copyOfLetter(stored.letter)
+      },
+      list: async (filter, page) => {
+        this.#checkOpen()
+        return letters.listLetters(contents, filter, page)
+      },
+      beginReplay: (id, edited) => this.#write(() => letters.beginReplay(contents, id, edited)),
+      endReplay: (id) => this.#write(() => letters.endReplay(contents, id)),
+      replaying: async (subscription) => {
+        this.#checkOpen()
+        return letters.replaying(contents, subscription)
+      },
+      remove: (ids) => this.#write(() => letters.removeLetters(contents, ids)),
+    }
+  }
+
+  #scheduleStore(): ScheduleStore {
+    const { schedules } = this.#contents
+    return {
+      dueAt: async (name) => {
+        this.#checkOpen()
+        return schedules.get(name)
+      },
+      put: (name, dueAt) => this.#write(() => void schedules.set(name, dueAt)),
+      fire: (name, { dueAt, next, message }) =>
+        this.#writeMessages([message], () => {
+          if (schedules.get(name) !== dueAt) return false
+          schedules.set(name, next)
+          appendAll(this.#contents, [message])
+          return true
+        }),
+      remove: (name) => this.#write(() => schedules.delete(name)),
+    }
+  }
+
+  #checkOpen(): void {
+    if (!this.isOpen) throw this.#closed()
+  }
+
+  #closed(): StoreFailed {
+    return new StoreFailed(
+      'STORE_CLOSED',
+      `${nameOf(this.#contents)} was closed. Open it again, and use what that gives.`,
+    )
+  }
+}
+
+function nameOf({ settings }: Contents): string {
+  return settings.isShared ? 'the shared memory store' : 'the memory store'
+}
