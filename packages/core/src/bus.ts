@@ -1,5 +1,8 @@
 import type { Admission } from './delivery/admission.ts'
 import type { Delays } from './delivery/delays.ts'
+import { MemorySchedules, type MemorySchedulesParts } from './delivery/memory-schedules.ts'
+import { type Every, nextOf, type ScheduleOptions, scheduleOf } from './delivery/schedule.ts'
+import { Schedules } from './delivery/schedules.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
 import { AsyncContexts } from './engine/async-contexts.ts'
@@ -8,6 +11,7 @@ import { stopOnSignals } from './engine/shutdown.ts'
 import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import { Observer } from './observe.ts'
 import { checkObject, noOptions } from './options.ts'
+import type { When } from './ports/when.ts'
 import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './routing/middleware.ts'
 import { Mounted, type ModuleScope } from './routing/module.ts'
 import type { Router } from './routing/router.ts'
@@ -16,6 +20,12 @@ import { Routers } from './routing/routers.ts'
 /** What modules are mounted on, and signals stop. */
 interface Owner extends ModuleScope {
   stop(): Promise<void>
+}
+
+/** What makes the messages of a schedule. */
+interface ScheduledBy {
+  readonly make: (dueAt: Date) => unknown
+  readonly options: ScheduleOptions
 }
 
 /** What is behind a dispatcher: what was said of it before the start, and what a start opens and a stop closes. */
@@ -28,6 +38,8 @@ export class Bus {
   readonly #dispatcher: Owner
   readonly #seenIds: SeenIds
   readonly #middleware = new MiddlewareInUse()
+  readonly #schedules = new Schedules()
+  readonly #scheduling: Omit<MemorySchedulesParts, 'outlet'>
   readonly #mounted = new Mounted()
   readonly #lifecycle = new Lifecycle(() => this.#start())
   #machine: Machine | undefined
@@ -43,6 +55,7 @@ export class Bus {
     this.contexts = this.#options.asyncContext ? new AsyncContexts() : undefined
     this.observer = new Observer(this.#options.logger)
     this.#seenIds = new SeenIds(this.#options.dedupeMs)
+    this.#scheduling = { clock: this.#options.clock, observer: this.observer, dueAt: new WeakMap() }
   }
 
   /** What messages run on: made when first needed, and kept from then on. */
@@ -65,6 +78,18 @@ export class Bus {
     this.#mounted.mount(part, { scope: this.#dispatcher, routers: this.routers.all })
   }
 
+  /** @throws {InvalidOption} */
+  schedule(name: string, when: When | Every, { make, options }: ScheduledBy): void {
+    const { missedSchedules: missed, clock } = this.#options
+    const schedule = scheduleOf(name, when, { make, options, missed })
+    nextOf(schedule, clock.now()) // What gives nonsense is better known now.
+    this.#schedules.add(schedule)
+  }
+
+  unschedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name)
+  }
+
   start(): Promise<void> {
     return this.#lifecycle.start()
   }
@@ -73,6 +98,7 @@ export class Bus {
     const within = this.#machine?.engine.starting ?? this.contexts?.active
     if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
     this.#admission = undefined
+    void this.#schedules.close()
     const stopped = this.#lifecycle.stop(deadlineMs)
     return within === undefined ? stopped : stopDeadlock(within.handler)
   }
@@ -117,10 +143,12 @@ export class Bus {
     this.#delays = delays
     if (this.#lifecycle.isWanted) this.#admission = admission
     machine.engine.held.resumeFreed()
+    if (this.#lifecycle.isWanted) this.#schedules.open(new MemorySchedules({ ...this.#scheduling, outlet: admission }))
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())
-    return (deadlineMs) => {
+    return async (deadlineMs) => {
       this.#admission = undefined
-      return close(deadlineMs).finally(ignoreSignals)
+      await this.#schedules.close()
+      await close(deadlineMs).finally(ignoreSignals)
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Bus } from './bus.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
+import type { Every, Scheduled, ScheduleOptions } from './delivery/schedule.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 import type { Handled, Outcome } from './engine/outcome.ts'
 import type { Limits } from './limits.ts'
@@ -19,6 +20,7 @@ import {
   type StopOptions,
   type Waiting,
 } from './options.ts'
+import type { When } from './ports/when.ts'
 import type { Context } from './routing/context.ts'
 import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
 import type { EventRouter, RequestRouter } from './routing/router.ts'
@@ -108,6 +110,35 @@ export class Dispatcher {
    */
   observe<N extends keyof Notices>(name: N, listener: (notice: Notices[N]) => unknown): () => void {
     return this.#bus.observer.listen(name, listener)
+  }
+
+  /**
+   * Publishes an event, or sends a command, at each of these times, while the dispatcher is started. It can be called before
+   * the start and after it; schedules outlive a stop.
+   *
+   * ```ts
+   * dp.schedule('look for mail', { everyMs: 60_000 }, () => new LookForMail({}))
+   * dp.schedule('nightly', cron('0 3 * * *', { timeZone: 'Europe/Berlin' }), (dueAt) => [new CloseBooks({ dueAt }), { key: 'books' }])
+   * ```
+   *
+   * Each due time fires once. The message has the id `schedule:<name>:<due time in ISO 8601>`. Where `make` throws, or what it
+   * gives is refused, that is a critical notice, and the schedule goes on.
+   *
+   * @param name tells it from others, also after a restart: each name once.
+   * @param when `{ everyMs }`, `cron()` of `@iambus/core/cron`, or your own.
+   * @throws {InvalidOption} for a name that is taken, or what is no schedule.
+   */
+  schedule(name: string, when: When | Every, make: (dueAt: Date) => Scheduled, options: ScheduleOptions = {}): void {
+    this.#bus.schedule(name, when, { make, options })
+  }
+
+  /**
+   * Ends a schedule. With a store, when it is due is forgotten too, if the dispatcher is started.
+   *
+   * @returns whether there was one.
+   */
+  unschedule(name: string): Promise<boolean> {
+    return this.#bus.unschedule(name)
   }
 
   /**

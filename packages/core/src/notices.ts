@@ -1,4 +1,5 @@
 import type { Envelope } from './message/envelope.ts'
+import type { MissedSchedules } from './options.ts'
 import type { StoredLetter } from './ports/dead-letters.ts'
 import type { LogLevel } from './ports/logger.ts'
 
@@ -63,6 +64,23 @@ export interface Notices {
   readonly unhandled: { readonly envelope: Envelope; readonly first: boolean; readonly hasNamesake: boolean }
   /** A publication with an id that was seen before, within `dedupeMs`: it runs nothing. */
   readonly duplicate: { readonly id: string; readonly type: string }
+  /** A schedule could not fire for this due time, or at all. `goesOn`: with the next due time, the same again, or not. */
+  readonly scheduleFailed: {
+    readonly schedule: string
+    readonly dueAt: Date | undefined
+    readonly error: Error
+    readonly goesOn: 'next' | 'again' | 'no'
+  }
+  /** Due times of a schedule have passed, from `first` to `last`; so many of them fire, the others are left. */
+  readonly missed: {
+    readonly schedule: string
+    readonly first: Date
+    readonly last: Date
+    readonly fired: number
+    readonly by: MissedSchedules
+  }
+  /** Delayed messages that are due could not be appended to the log. It is tried again after so many milliseconds. */
+  readonly delaysFailed: { readonly error: Error; readonly againMs: number }
   /** A handler ended after its caller, or `stop()`, had given up on it. What it would have caused is dropped. */
   readonly late: DeliveryNotice & { readonly error: Error | undefined }
   /** The bus stopped, or the process ended, with this delivery unfinished. */
@@ -101,6 +119,12 @@ const whatComes = {
   dead: 'for good',
   skipped: 'and is left',
   done: 'and counts as done',
+} as const
+
+const goesOnAs = {
+  next: 'it goes on with the next due time',
+  again: 'it is tried again',
+  no: 'it does not go on until it is scheduled anew',
 } as const
 
 export const table: Table = {
@@ -186,6 +210,24 @@ export const table: Table = {
   duplicate: {
     level: 'info',
     text: ({ id, type }) => `'${type}' with id '${id}' was accepted before: it is not run again.`,
+  },
+  scheduleFailed: {
+    level: 'critical',
+    text: ({ schedule, dueAt, error, goesOn }) =>
+      `Schedule '${schedule}' failed${dueAt === undefined ? '' : ` for ${dueAt.toISOString()}`}; ` +
+      `${goesOnAs[goesOn]}: ${error.message}`,
+  },
+  missed: {
+    // With the other two, that some are left is what was asked for.
+    level: ({ by }) => (by === 'fire-all' ? 'error' : 'info'),
+    text: ({ schedule, first, last, fired, by }) =>
+      `Due times of schedule '${schedule}' have passed, from ${first.toISOString()} to ${last.toISOString()}: ` +
+      `${fired} of them fired ('${by}'), the others are left.`,
+  },
+  delaysFailed: {
+    level: 'error',
+    text: ({ error, againMs }) =>
+      `Delayed messages that are due could not be appended; it is tried again in ${againMs} ms: ${error.message}`,
   },
   late: {
     level: 'warn',

@@ -246,10 +246,10 @@ export function checkObject(where: string, given: unknown): asserts given is obj
 }
 
 /** @throws {InvalidOption} for what is no text, or an empty one. */
-export function checkText(name: string, value: unknown): void {
+export function checkText(name: string, value: unknown, of = 'a message'): void {
   if (typeof value === 'string' && value !== '') return
   const remedy = typeof value === 'number' ? `Write it as text: String(${value}).` : 'Pass a string that is not empty.'
-  throw new InvalidOption(`The ${name} of a message is ${shown(value)}. ${remedy}`)
+  throw new InvalidOption(`The ${name} of ${of} is ${shown(value)}. ${remedy}`)
 }
 
 function checkHeaders(headers: unknown): void {

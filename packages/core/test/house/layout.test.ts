@@ -48,6 +48,10 @@ describe('the check of import directions', () => {
     ['nowhere/a.ts', `import { b } from '../message/b.ts'`],
     ['memory/a.ts', `import type { B } from '../engine/b.ts'`],
     ['engine/a.ts', `import { b } from '../memory/b.ts'`],
+    ['cron/a.ts', `import { b } from 'left-pad'`],
+    ['cron/a.ts', `import { b } from '../delivery/b.ts'`],
+    ['machine.ts', `import { b } from './cron/b.ts'`],
+    ['index.ts', `export { b } from './cron/b.ts'`],
   ])('refuses, in %s, %s', (path, text) => {
     expect(wrongImports([file(path, text)])).toHaveLength(1)
   })
@@ -64,6 +68,8 @@ describe('the check of import directions', () => {
     ['index.ts', `export { b } from './dispatcher.ts'`],
     ['memory/a.ts', `import type { B } from '../ports/b.ts'`],
     ['machine.ts', `import { b } from './memory/b.ts'`],
+    ['cron/a.ts', `import { b } from 'croner'`],
+    ['cron/a.ts', `import { b } from '../options.ts'`],
     ['message/a.test.ts', `import { b } from '../dispatcher.ts'`],
     ['message/a.ts', `// import { b } from '../dispatcher.ts'`],
   ])('lets pass, in %s, %s', (path, text) => {
