@@ -144,6 +144,20 @@ describe('a schedule', () => {
     expect(clock.timers).toBe(0)
   })
 
+  test('that is due when another one stops the bus has been missed, and fires at the next start', async () => {
+    const { dp, clock, fired } = bus()
+    dp.events.bind('stop', () => void dp.stop())
+    dp.schedule('c', { everyMs: 20 }, () => 'stop')
+    dp.schedule('d', { everyMs: 20 }, x)
+    await dp.start()
+    clock.advance(20)
+    await dp.stop()
+    expect(fired).toEqual([])
+    await dp.unschedule('c')
+    await dp.start()
+    expect(fired).toEqual([at('d', 20)])
+  })
+
   test.each<[unknown[], string]>([
     [['', { everyMs: 1 }, x], 'The name of a schedule is ""'],
     [[7, { everyMs: 1 }, x], 'The name of a schedule is 7'],
@@ -207,6 +221,17 @@ describe('due times that pass', () => {
     const { fired } = await stopped({ missedSchedules: 'fire-all' })
     const each = [2, 3, 4].map((hours) => at('s', hours * HOUR, now - hours * HOUR))
     expect(fired).toEqual(each)
+  })
+
+  test('fire each, until the schedule is ended', async () => {
+    const { dp, pass, fired } = bus({ missedSchedules: 'fire-all' })
+    dp.schedule('s', { everyMs: 10 }, () => (fired.length === 2 ? 'end' : 'x'))
+    dp.events.bind('end', () => dp.unschedule('s'))
+    await dp.start()
+    await dp.stop()
+    await pass(100)
+    await dp.start()
+    expect(fired).toHaveLength(2)
   })
 
   test('fire up to a thousand, and an error tells of the others', async () => {

@@ -177,6 +177,29 @@ describe('a schedule in a store', () => {
     expect(await node.fired()).toEqual([])
   })
 
+  test('is forgotten when it is ended, also while the store is asked when it is due', async () => {
+    const clock = new ManualClock()
+    const node = await Node.open(memory(), clock)
+    const schedule = every({ everyMs: 100 })
+    node.schedules.add(schedule)
+    await node.schedules.remove(schedule)
+    expect(await node.store.schedules.dueAt('s')).toBeUndefined()
+    expect(clock.timers).toBe(0)
+  })
+
+  test('whose message cannot be made is left alone where another node has gone on', async () => {
+    const clock = new ManualClock()
+    const make = (): never => {
+      throw new Error('boom')
+    }
+    const node = await Node.open(memory(), clock, every({ everyMs: 100 }, 'fire-once', make))
+    await node.store.schedules.put('s', 500)
+    await pass(clock, 100)
+    expect(await node.store.schedules.dueAt('s')).toBe(500)
+    await pass(clock, 400, 100)
+    expect(await node.store.schedules.dueAt('s')).toBe(600)
+  })
+
   test('is tried again where the store fails, at the start and later', async () => {
     const clock = new ManualClock()
     const store = memory()
