@@ -179,14 +179,19 @@ test('an append that is awaited inside of asynchronous work rejects, also one th
 test('an append by somebody else does not reject while asynchronous work is done', async () => {
   const open = await openStore(sqlite(tempFile()))
   const claim = await claimOne(open)
-  let appending: Promise<unknown> | undefined
-  setImmediate(() => setImmediate(() => (appending = open.append([message('bystander')]))))
-  await open.settle(claim, {
+  const { promise: hasBegun, resolve: begins } = Promise.withResolvers<void>()
+  const { promise: goOn, resolve: letGoOn } = Promise.withResolvers<void>()
+  const settling = open.settle(claim, {
     work: async () => {
-      while (appending === undefined) await turn()
+      begins()
+      await goOn
       return []
     },
   })
+  await hasBegun
+  const appending = open.append([message('bystander')])
+  letGoOn()
+  await settling
   expect(await appending).toEqual([true])
 })
 
