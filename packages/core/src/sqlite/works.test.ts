@@ -267,3 +267,14 @@ test('of the same subscription, work that was asynchronous before does not hold 
   })
   expect(await idsOf(open)).toEqual(['before'])
 })
+
+test.each(['close', 'open', 'deserialize'])('work cannot %s the connection of the bus', async (name) => {
+  const open = await openStore(sqlite(tempFile()))
+  const work = (tx: unknown): [] => {
+    const method = (tx as Record<string, () => void>)[name]
+    method?.()
+    return []
+  }
+  await expect(open.settle(await claimOne(open), { work })).rejects.toThrow('the connection of the bus')
+  expect(await open.append([message('a')])).toEqual([true])
+})
