@@ -25,9 +25,9 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   writeLog: 'UPDATE iambus_log SET tail = ?, clock = ?, pruned = ?, messages = ?, turn = ? WHERE id = 1',
 
   append: `INSERT INTO iambus_message (${logged}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  read: `SELECT ${logged} FROM iambus_message WHERE position > ? ORDER BY position LIMIT ?`,
-  readArchived: `SELECT ${logged} FROM iambus_message WHERE position > ?
-    UNION ALL SELECT ${logged} FROM iambus_archive WHERE position > ? ORDER BY position LIMIT ?`,
+  read: `SELECT ${logged} FROM iambus_message WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+  readArchived: `SELECT ${logged} FROM iambus_message WHERE position > ? AND position <= ?
+    UNION ALL SELECT ${logged} FROM iambus_archive WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
   readOne: `SELECT ${logged} FROM iambus_message WHERE position = ?`,
   readOneArchived: `SELECT ${logged} FROM iambus_archive WHERE position = ?`,
   floor: 'SELECT min(cursor) AS floor FROM iambus_claim',
