@@ -204,7 +204,8 @@ class Program {
   /** Each at another time, so that their order is known; in half of the cases it is past when time goes on. */
   #dueAt(): number {
     this.#ids += 1
-    return this.#store.now() + 600_000 + this.#random.below(2) * 86_400_000 + this.#ids
+    const soon = this.#tick / 2
+    return this.#store.now() + soon + this.#random.below(2) * 20 * this.#tick + this.#ids
   }
 
   async #restart(): Promise<void> {
@@ -217,7 +218,7 @@ class Program {
     if (how === 'crash') await this.#trial.crash()
     if (how !== 'release') await this.#openAnew()
     await this.#claim(isClean)
-    await this.#trial.advance(3_600_000)
+    await this.#trial.advance(this.#tick)
   }
 
   async #openAnew(): Promise<void> {
@@ -267,6 +268,11 @@ class Program {
 
   #note(what: string, value?: unknown): void {
     this.trace.push(value === undefined ? what : `${what} ${JSON.stringify(value, shortened)}`)
+  }
+
+  /** By how much time goes on at a restart, in milliseconds: no id is forgotten before the end, for the model forgets none. */
+  get #tick(): number {
+    return Math.floor(this.#trial.subject.dedupeMs / 200) * 2
   }
 
   get #store(): OpenStore {
