@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
-import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
 
 function open(path: string): Database.Database {

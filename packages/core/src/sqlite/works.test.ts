@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
 
 const asDatabase = (tx: unknown): DatabaseSync => tx as DatabaseSync
