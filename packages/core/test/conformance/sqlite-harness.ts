@@ -2,9 +2,9 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { OpenStore, Store } from '../src/ports/store.ts'
-import { sqlite, type SqliteOptions } from '../src/sqlite/index.ts'
-import type { StoreHarness, StoreSubject } from '../src/testing/conformance/index.ts'
+import type { OpenStore, Store } from '../../src/ports/store.ts'
+import { sqlite, type SqliteOptions } from '../../src/sqlite/index.ts'
+import type { StoreHarness, StoreSubject } from '../../src/testing/conformance/index.ts'
 
 const dedupeMs = 93_600_000
 

@@ -1,6 +1,6 @@
-import { memory, type MemoryStore, type MemoryTransaction } from '../src/memory/index.ts'
-import type { Store } from '../src/ports/store.ts'
-import type { StoreHarness } from '../src/testing/conformance/index.ts'
+import { memory, type MemoryStore, type MemoryTransaction } from '../../src/memory/index.ts'
+import type { Store } from '../../src/ports/store.ts'
+import type { StoreHarness } from '../../src/testing/conformance/index.ts'
 
 /**
  * The memory store, for the suite of stores.
