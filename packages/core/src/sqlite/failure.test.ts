@@ -196,3 +196,15 @@ test('a failure of the store is passed on as it is, and a lock is told apart', (
     false,
   ])
 })
+
+test('a store that cannot write any more is closed all the same, and gives up its file', async () => {
+  const path = tempFile()
+  const database = new DatabaseSync(path)
+  onTestFinished(() => database.close())
+  const open = await openStore(sqlite({ database }))
+  await open.append([message('a')])
+  database.exec('PRAGMA query_only = ON')
+  await expect(open.close()).rejects.toMatchObject({ code: 'STORE_READ_ONLY' })
+  const again = await openStore(sqlite(path))
+  expect([await idsOf(again), again.findings]).toEqual([['a'], []])
+})

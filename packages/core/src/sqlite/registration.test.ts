@@ -9,8 +9,15 @@ test('a subscription that was renamed keeps its progress, its exceptions and its
   await first.append(messages(3))
   const claim = await claimOne(first)
   const dead = {
-    ...{ id: 'letter', subscription: 'events/a', partition: 0, message: message('m3'), correlationId: 'c' },
-    ...{ error: 'TypeError', attempts: '[]', diedAt: 0, isReplaying: false },
+    id: 'letter',
+    subscription: 'events/a',
+    partition: 0,
+    message: message('m3'),
+    correlationId: 'c',
+    error: 'TypeError',
+    attempts: '[]',
+    diedAt: 0,
+    isReplaying: false,
   }
   const exception = { position: 2, key: 'k', state: 'dead', dueAt: undefined, note: 'letter' } as const
   await first.settle(claim, { reached: 3, done: [[1, 1]], exceptions: [exception], dead: [dead] })

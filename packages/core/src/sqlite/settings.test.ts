@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { openStore, tempFile } from '../../test/sqlite/trial.ts'
+import { claimOne, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { RETRY } from '../options.ts'
 import { SQLITE_DEFAULTS } from './settings.ts'
 import { sqlite } from './sqlite.ts'
@@ -50,4 +50,15 @@ test.each([
   await openStore(sqlite({ database }, { sync }))
   expect(database.prepare('PRAGMA synchronous').get()).toEqual({ synchronous })
   expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+})
+
+test('how the caller reads rows does not matter', async () => {
+  const database = new DatabaseSync(':memory:', { readBigInts: true, returnArrays: true })
+  onTestFinished(() => database.close())
+  const open = await openStore(sqlite({ database }))
+  await open.append(messages(2))
+  const claim = await claimOne(open)
+  await open.settle(claim, { reached: 2, done: [[1, 1]] })
+  expect((await open.read(0, 0, 10)).map(({ position }) => position)).toEqual([2])
+  expect((await open.stats()).messages).toBe(1)
 })

@@ -13,10 +13,10 @@ vi.setConfig({ testTimeout: 30_000 })
 interface Running {
   readonly child: ChildProcess
   /** The whole lines that it has said. */
-  said(): string[]
+  readonly said: () => string[]
   /** Waits until it has said so many lines. */
-  lines(count: number): Promise<void>
-  kill(): Promise<void>
+  readonly lines: (count: number) => Promise<void>
+  readonly kill: () => Promise<void>
 }
 
 function start(path: string, how: string): Running {
