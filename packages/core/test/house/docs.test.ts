@@ -6,11 +6,20 @@ import * as errors from '../../src/errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const learn = ['guide', 'contracts', 'failures', 'middleware'].map((name) => `docs/learn/${name}.md`)
+const learn = ['guide', 'contracts', 'failures', 'middleware', 'time'].map((name) => `docs/learn/${name}.md`)
 const pages = ['README.md', ...learn]
 
 /** What snippets import besides the package: Node's types, schemas, and the optional peers. */
-const linked = ['@types/node', 'undici-types', 'arktype', 'valibot', 'zod', 'cockatiel', 'rate-limiter-flexible']
+const linked = [
+  '@types/node',
+  'undici-types',
+  'arktype',
+  'valibot',
+  'zod',
+  'cockatiel',
+  'croner',
+  'rate-limiter-flexible',
+]
 
 interface Snippet {
   readonly title: string
