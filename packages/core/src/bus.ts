@@ -147,8 +147,8 @@ export class Bus {
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())
     return async (deadlineMs) => {
       this.#admission = undefined
-      await this.#schedules.close()
-      await close(deadlineMs).finally(ignoreSignals)
+      // Within the call: whoever waits for room is refused before there is any.
+      await Promise.all([close(deadlineMs), this.#schedules.close()]).finally(ignoreSignals)
     }
   }
 }
