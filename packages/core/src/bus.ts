@@ -2,7 +2,9 @@ import type { Admission } from './delivery/admission.ts'
 import type { Delays } from './delivery/delays.ts'
 import { MemorySchedules, type MemorySchedulesParts } from './delivery/memory-schedules.ts'
 import { type Every, nextOf, type ScheduleOptions, scheduleOf } from './delivery/schedule.ts'
-import { Schedules } from './delivery/schedules.ts'
+import type { Persistence } from './delivery/persistence.ts'
+import { type ScheduleRunner, Schedules } from './delivery/schedules.ts'
+import { StoredSchedules } from './delivery/stored-schedules.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
 import { AsyncContexts } from './engine/async-contexts.ts'
@@ -45,7 +47,7 @@ export class Bus {
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
-  #delays: Delays | undefined
+  #cancel: Delays['cancel'] | undefined
 
   /** @throws {InvalidOption} */
   constructor(options: DispatcherOptions, dispatcher: Owner) {
@@ -103,10 +105,10 @@ export class Bus {
     return within === undefined ? stopped : stopDeadlock(within.handler)
   }
 
-  /** Where delayed messages wait. @throws {NotAccepting} */
-  get delays(): Delays {
-    if (this.#admission === undefined || this.#delays === undefined) throw this.#lifecycle.refusal()
-    return this.#delays
+  /** Takes back a message that is not due yet. @throws {NotAccepting} */
+  cancel(id: string): Promise<boolean> {
+    if (this.#admission === undefined || this.#cancel === undefined) throw this.#lifecycle.refusal()
+    return this.#cancel(id)
   }
 
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
@@ -120,7 +122,7 @@ export class Bus {
     const routers = this.routers.all
     this.routers.frozen = true
     try {
-      checkWiring(routers, { mounted: this.#mounted, messages: this.#options.messages, observer: this.observer })
+      checkWiring(routers, { mounted: this.#mounted, options: this.#options, observer: this.observer })
       if (routers.some(({ bindings }) => bindings.length > 0)) return await this.#open(routers)
     } catch (error) {
       this.routers.frozen = false
@@ -133,22 +135,28 @@ export class Bus {
 
   async #open(routers: readonly Router[]): Promise<Close> {
     const { machine, observer, contexts } = this
-    const { admission, delays, close } = await openBus(routers, machine, {
+    const { admission, cancel, persistence, close } = await openBus(routers, machine, {
       observer,
       seenIds: this.#seenIds,
       middleware: this.#middleware,
       options: this.#options,
       contexts,
     })
-    this.#delays = delays
+    this.#cancel = cancel
     if (this.#lifecycle.isWanted) this.#admission = admission
     machine.engine.held.resumeFreed()
-    if (this.#lifecycle.isWanted) this.#schedules.open(new MemorySchedules({ ...this.#scheduling, outlet: admission }))
+    if (this.#lifecycle.isWanted) this.#schedules.open(this.#scheduleRunner(admission, persistence))
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())
-    return async (deadlineMs) => {
+    return (deadlineMs) => {
       this.#admission = undefined
-      // Within the call: whoever waits for room is refused before there is any.
-      await Promise.all([close(deadlineMs), this.#schedules.close()]).finally(ignoreSignals)
+      return close(deadlineMs, this.#schedules.close()).finally(ignoreSignals)
     }
+  }
+
+  #scheduleRunner(outlet: Admission, persistence: Persistence | undefined): ScheduleRunner {
+    if (persistence === undefined) return new MemorySchedules({ ...this.#scheduling, outlet })
+    const { observer } = this
+    const { clock } = this.#options
+    return new StoredSchedules({ store: persistence.store, clock, observer, outlet, causing: persistence })
   }
 }

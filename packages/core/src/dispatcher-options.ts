@@ -18,6 +18,7 @@ import {
 } from './options.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { consoleLogger, type Logger } from './ports/logger.ts'
+import type { Store } from './ports/store.ts'
 import { checkRecover, type Recover } from './routing/recover.ts'
 import { EventRouter, RequestRouter } from './routing/router.ts'
 
@@ -83,6 +84,13 @@ export interface DispatcherOptions {
   readonly redact?: Redact | undefined
   /** Whether `dp.context` is there in what a handler calls, and `dp.request` counts as its own. Default false: it costs. */
   readonly asyncContext?: boolean
+  /**
+   * Where the deliveries of durable handlers are kept, so that they survive a crash: `sqlite('bus.db')`. Default: nowhere.
+   * Without it, everything is in memory.
+   */
+  readonly store?: Store | undefined
+  /** The name of this service: whose messages are in the store. Default: none. */
+  readonly service?: string | undefined
   /** Signals at which to stop, and then to let the process end. Default: none. */
   readonly shutdownSignals?: readonly NodeJS.Signals[]
 }
@@ -124,6 +132,12 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   if (settled.redact !== undefined && typeof settled.redact !== 'function')
     throw wrong('redact', settled.redact, 'a function')
   if (typeof settled.asyncContext !== 'boolean') throw wrong('asyncContext', settled.asyncContext, 'true or false')
+  if (settled.store !== undefined && typeof settled.store?.open !== 'function') {
+    throw wrong('store', settled.store, "a store, such as sqlite('bus.db') of @iambus/core/sqlite")
+  }
+  if (settled.service !== undefined && (typeof settled.service !== 'string' || settled.service === '')) {
+    throw wrong('service', settled.service, "a name, such as 'orders'")
+  }
   settled.capacity = checkCapacity(settled.capacity)
   if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
   if (!Array.isArray(settled.shutdownSignals)) {
@@ -151,6 +165,8 @@ const defaults: SettledOptions = {
   recover: [],
   redact: undefined,
   asyncContext: false,
+  store: undefined,
+  service: undefined,
   shutdownSignals: [],
 }
 

@@ -220,7 +220,7 @@ export class Dispatcher {
   cancel(id: string): Promise<boolean> {
     try {
       checkText('id', id)
-      return this.#bus.delays.cancel(id)
+      return this.#bus.cancel(id)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -99,6 +99,7 @@ export type {
   StoredMessage,
   StoreOpening,
   StoreStats,
+  StoreTransactions,
   Subscription,
   TypeRange,
 } from './ports/store.ts'

@@ -2,17 +2,18 @@ import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
 import { type Delays, MemoryDelays } from './delivery/delays.ts'
+import { LettersInStore } from './delivery/letters-in-store.ts'
+import { Persistence } from './delivery/persistence.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
+import { knownTypes, subscriptionsOf } from './delivery/subscriptions.ts'
 import type { SettledOptions } from './dispatcher-options.ts'
 import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
 import { type Handler, readyHandlers } from './engine/handler.ts'
-import type { Close } from './engine/lifecycle.ts'
 import type { Dispatch } from './engine/outlet.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
-import type { MessageType } from './message/message-type.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
@@ -51,13 +52,14 @@ export function machineOf(
 /** What is checked besides the routers. */
 export interface WiringParts {
   readonly mounted: Mounted
-  readonly messages: readonly MessageType[]
+  readonly options: SettledOptions
   readonly observer: Observer
 }
 
 /** Says what is doubtful. @throws {ImproperlyConfigured} with everything that is wrong. */
-export function checkWiring(routers: readonly Router[], { mounted, messages, observer }: WiringParts): void {
-  const problems = [...mounted.problems, ...wiringProblems(routers, messages)]
+export function checkWiring(routers: readonly Router[], { mounted, options, observer }: WiringParts): void {
+  const { messages, store } = options
+  const problems = [...mounted.problems, ...wiringProblems(routers, { messages, hasStore: store !== undefined })]
   if (problems.length > 0) throw ImproperlyConfigured.of(problems)
   const bindings = routers.flatMap((router) => router.bindings)
   for (const cycle of responseCycles(bindings)) observer.say('responseCycle', { cycle })
@@ -74,15 +76,25 @@ export interface StartParts {
   readonly contexts: AsyncContexts | undefined
 }
 
+/** What a start opens. */
+export interface OpenBus {
+  readonly admission: Admission
+  /** Takes back a message that is not due yet. */
+  readonly cancel: Delays['cancel']
+  readonly persistence: Persistence | undefined
+  /** @param lastStored resolves when nobody else stores anything more. */
+  readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
+}
+
 /**
  * Opens the singletons, makes the handlers ready, and gives the way in; and what undoes all that.
  * @throws {ProviderFailed | ImproperlyConfigured} where that fails; what was opened is closed.
  */
 export async function openBus(
   routers: readonly Router[],
-  { engine, capacity }: Machine,
+  { engine, capacity, deadLetters }: Machine,
   parts: StartParts,
-): Promise<{ readonly admission: Admission; readonly delays: Delays; readonly close: Close }> {
+): Promise<OpenBus> {
   const { observer, options } = parts
   const bindings = routers.flatMap((router) => router.bindings)
   const singletons = await openSingletons(bindings, observer)
@@ -100,20 +112,60 @@ export async function openBus(
       engine,
       outlet: admission,
       failing: (router) => [options[routerName[router]], options],
+      hasStore: options.store !== undefined,
     })
+    const persistence = await openStore({ routers, handlers, admission, engine, observer, options })
     engine.stopping = false
     engine.stopped = false
     const ignoreExit = reportAtExit(engine, (reason) => delays.report(reason))
-    const close: Close = async (deadlineMs) => {
+    const close: OpenBus['close'] = async (deadlineMs, lastStored) => {
       capacity.close()
+      persistence?.pause()
       delays.close()
       await drain(engine, deadlineMs)
       ignoreExit()
+      await lastStored
+      await persistence?.close(deadlineMs)
+      deadLetters.inStore = undefined
       await singletons.close()
     }
-    return { admission, delays, close }
+    deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
+    await persistence?.start().catch(async (error: unknown) => {
+      await close(0, Promise.resolve())
+      throw error
+    })
+    const cancel: Delays['cancel'] = async (id) =>
+      (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
+    return { admission, cancel, persistence, close }
   } catch (error) {
     await singletons.close()
     throw error
   }
+}
+
+/** Opens the store, if there is one: what is for durable handlers goes there from then on. */
+async function openStore(of: {
+  readonly routers: readonly Router[]
+  readonly handlers: ReadonlyMap<Binding, Handler>
+  readonly admission: Admission
+  readonly engine: Engine
+  readonly observer: Observer
+  readonly options: SettledOptions
+}): Promise<Persistence | undefined> {
+  const { routers, handlers, admission, engine, observer, options } = of
+  const { store, service, messages, maxDepth } = options
+  if (store === undefined) return undefined
+  const bindings = routers.flatMap((router) => router.bindings)
+  const persistence = await Persistence.open({
+    store,
+    service,
+    engine,
+    observer,
+    types: knownTypes(bindings, messages),
+    subscriptions: subscriptionsOf(routers, handlers, messages),
+    maxDepth,
+    release: (local) => admission.releaseLocal(local),
+  })
+  admission.storeIn(persistence)
+  return persistence
 }

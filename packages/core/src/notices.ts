@@ -1,7 +1,7 @@
 import type { Envelope } from './message/envelope.ts'
 import type { MissedSchedules } from './options.ts'
 import type { StoredLetter } from './ports/dead-letters.ts'
-import type { LogLevel } from './ports/logger.ts'
+import { type NoticeTable, type StoreNotices, storeTable } from './store-notices.ts'
 
 /** One envelope at one handler, as notices name it. */
 export interface DeliveryNotice {
@@ -15,7 +15,7 @@ export interface DeliveryNotice {
  * written to the dispatcher's `logger` at the level that the table below gives it; what happens to every message is only
  * published.
  */
-export interface Notices {
+export interface Notices extends StoreNotices {
   /** A message was accepted, for these handlers. */
   readonly accepted: { readonly envelope: Envelope; readonly handlers: readonly string[] }
   /** A message was accepted, and takes its place when it is due. Only then is it `accepted` for its handlers. */
@@ -79,8 +79,6 @@ export interface Notices {
     readonly fired: number
     readonly by: MissedSchedules
   }
-  /** Delayed messages that are due could not be appended to the log. It is tried again after so many milliseconds. */
-  readonly delaysFailed: { readonly error: Error; readonly againMs: number }
   /** A handler ended after its caller, or `stop()`, had given up on it. What it would have caused is dropped. */
   readonly late: DeliveryNotice & { readonly error: Error | undefined }
   /** The bus stopped, or the process ended, with this delivery unfinished. */
@@ -100,16 +98,6 @@ export interface Notices {
 /** What a delivery was doing that did not end. */
 export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked' | 'delayed'
 
-/** `critical`: written as an error with the field `critical: true`. `none`: only published. */
-type Level = LogLevel | 'critical' | 'none'
-
-type Table = {
-  readonly [N in keyof Notices]: {
-    readonly level: Level | ((notice: Notices[N]) => Level)
-    readonly text: (notice: Notices[N]) => string
-  }
-}
-
 /** What is said of a message that nobody handles, where another class of its name was bound. */
 export const namesake = 'One is bound to another class of this name: are there two copies of its module?'
 
@@ -127,7 +115,7 @@ const goesOnAs = {
   no: 'it does not go on until it is scheduled anew',
 } as const
 
-export const table: Table = {
+export const table: NoticeTable<Notices> = {
   accepted: {
     level: 'none',
     text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers.join(', ')}.`,
@@ -224,11 +212,6 @@ export const table: Table = {
       `Due times of schedule '${schedule}' have passed, from ${first.toISOString()} to ${last.toISOString()}: ` +
       `${fired} of them fired ('${by}'), the others are left.`,
   },
-  delaysFailed: {
-    level: 'error',
-    text: ({ error, againMs }) =>
-      `Delayed messages that are due could not be appended; it is tried again in ${againMs} ms: ${error.message}`,
-  },
   late: {
     level: 'warn',
     text: ({ envelope, handler, error }) =>
@@ -243,6 +226,7 @@ export const table: Table = {
     text: ({ envelope, handler, afterMs }) =>
       `${handler} still runs for '${envelope.type}', ${afterMs} ms after it was given up: it holds its lane and worker.`,
   },
+  ...storeTable,
   closeFailed: {
     level: 'error',
     text: ({ provider, error }) => `Provider '${provider}' could not be closed: ${error.message}`,

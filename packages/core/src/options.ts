@@ -1,5 +1,6 @@
 import { InvalidOption, shown } from './errors.ts'
 import type { MessageHeaders } from './message/augmentable.ts'
+import type { Transaction } from './ports/store.ts'
 
 /** The defaults of `new Dispatcher()`, in one table. */
 export const DEFAULTS: Defaults = {
@@ -59,6 +60,9 @@ export const RETRY = {
   maxAgeMs: 86_400_000,
 } as const
 
+/** How many messages of a durable handler may be set aside, retrying or dead in their lanes, before no more are read. */
+export const SCAN_AHEAD = 10_000
+
 /** How long `stop()` waits for what was accepted, in milliseconds. */
 export const DEADLINE_MS = 10_000
 
@@ -97,6 +101,11 @@ export interface PublishOptions extends MessageOptions, DelayOptions {
   readonly signal?: AbortSignal | undefined
   /** How long the message may wait to be accepted where the bus is full, in milliseconds. Afterwards it has no effect. */
   readonly timeoutMs?: number | undefined
+  /**
+   * A transaction of your own, on the database that the store works on: the message is part of it. It is written when the call
+   * returns, stored for good when you commit, and never was when you roll back.
+   */
+  readonly tx?: Transaction | undefined
 }
 
 /** The options of `request`. */
@@ -137,7 +146,7 @@ export type KnownNames = Readonly<Record<string, true>>
 const named = (...names: string[]): KnownNames =>
   Object.assign(Object.create(null) as object, Object.fromEntries(names.map((name) => [name, true] as const)))
 const recorded = ['id', 'key', 'headers', 'correlationId', 'delayMs', 'at']
-const outside = named(...recorded, 'signal', 'timeoutMs', 'waitForResponse')
+const outside = named(...recorded, 'signal', 'timeoutMs', 'waitForResponse', 'tx')
 /** Of what a handler records: it leaves when the handler has succeeded, and nobody waits for it. */
 export const recordedNames: KnownNames = named(...recorded)
 

@@ -1,30 +1,32 @@
-import { refuseDeadlocked } from '../engine/deadlock.ts'
 import { caller, Delivery, type Waiter } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch, Outlet } from '../engine/outlet.ts'
-import { InvalidOption } from '../errors.ts'
-import { Envelope, headersOf } from '../message/envelope.ts'
+import { ImproperlyConfigured, InvalidOption } from '../errors.ts'
+import { Envelope } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import { channels, type Observer } from '../observe.ts'
 import {
-  checkMessageOptions,
   noOptions,
   type PerhapsWaiting,
   type PublishOptions,
-  recordedNames,
   type RecordedOptions,
   type RequestOptions,
 } from '../options.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
+import { addressed } from './addressing.ts'
 import type { Capacity } from './capacity.ts'
+import { commit } from './committing.ts'
 import { delayOf, type Delays, refuseDelay } from './delays.ts'
 import { Join } from './join.ts'
 import { maxDepthExceeded } from './max-depth.ts'
-import { followed, giveUpWith, refuseAborted } from './patience.ts'
+import { giveUpWith } from './patience.ts'
+import type { Persistence } from './persistence.ts'
+import { Requests } from './requests.ts'
 import type { SeenIds } from './seen-ids.ts'
+import { StoredAdmission } from './stored-admission.ts'
 import { Unhandled } from './unhandled.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
@@ -54,11 +56,29 @@ const resolved: Promise<void> = Promise.resolve()
  */
 export class Admission implements Outlet {
   readonly #parts: AdmissionParts
+  readonly #requests: Requests
   readonly #unhandled: Unhandled
+  /** The durable side, where there is a store. */
+  #persistence: Persistence | undefined
+  #stored: StoredAdmission | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
+    this.#requests = new Requests(parts)
     this.#unhandled = new Unhandled(parts.observer)
+  }
+
+  /** What is for durable handlers is stored from now on. */
+  storeIn(persistence: Persistence): void {
+    const { observer, engine } = this.#parts
+    this.#persistence = persistence
+    this.#stored = new StoredAdmission(persistence, {
+      observer,
+      deliver: ({ message, route, of }, waiter) => {
+        this.#deliver(message, route, of, waiter)
+        engine.pump()
+      },
+    })
   }
 
   /** @throws {InvalidMessage | HandlerDoesNotExist} */
@@ -79,6 +99,8 @@ export class Admission implements Outlet {
     const route = this.#route(verb, message)
     const of = this.#addressed(verb, message, options, route)
     const delay = options === noOptions ? undefined : delayOf(options)
+    if (options.tx !== undefined) this.#checkTransaction(route)
+    if (this.#isStored(route)) return this.#storeWhenOpen(verb, { message, route, of, delay }, options)
     const later = delay && this.#parts.delays.take({ message, route, of }, delay)
     if (later !== undefined) return later
     if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
@@ -93,6 +115,16 @@ export class Admission implements Outlet {
     const route = this.#route('publish', message)
     const of = this.#addressed('publish', message, options, route)
     const dispatch = { message, route, of }
+    if (options.tx !== undefined) {
+      throw new InvalidOption(
+        'What is published in a transaction is handled after it: nothing can wait for it. Leave out tx.',
+      )
+    }
+    const stored = this.#isStored(route) ? this.#stored : undefined
+    if (stored !== undefined) {
+      if (this.#parts.capacity.isOpen) return stored.publishAndWait(dispatch)
+      return this.#whenOpen('publish', options, () => stored.publishAndWait(dispatch))
+    }
     if (!this.#parts.capacity.isOpen) return this.#whenOpen('publish', options, () => this.#acceptAndWait(dispatch))
     return this.#acceptAndWait(dispatch)
   }
@@ -104,12 +136,17 @@ export class Admission implements Outlet {
       if (options !== noOptions) refuseDelay(options)
       const route = this.#route('request', message)
       const of = this.#addressed('request', message, options, route, by)
-      const delivery = new Delivery(route.handlers[0] as Handler, message, of, caller)
-      if (by === undefined && !this.#parts.capacity.isOpen) return this.#requestWhenOpen(delivery, options)
-      return this.#request(delivery, options, by)
+      return this.#requests.request(new Delivery(route.handlers[0] as Handler, message, of, caller), options, by)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  commit(work: (tx: never) => unknown, by: Delivery): Promise<unknown> {
+    const persistence = this.#persistence
+    if (persistence !== undefined) return commit(by, work, persistence)
+    const text = "There is no store to commit to. Give the dispatcher one: new Dispatcher({ store: sqlite('bus.db') })."
+    return Promise.reject(new ImproperlyConfigured('NO_STORE', text))
   }
 
   record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions, by?: Delivery): Dispatch {
@@ -119,10 +156,15 @@ export class Admission implements Outlet {
 
   release(dispatches: readonly Dispatch[]): void {
     for (const dispatch of dispatches) {
-      const { message, route, of, delay } = dispatch
-      const later = delay && this.#parts.delays.take(dispatch, delay)
-      if (later === undefined) this.#accept(message, route, of)
+      if (this.#isStored(dispatch.route)) void this.#stored?.store(dispatch)
+      else this.#acceptOrDelay(dispatch)
     }
+    this.#parts.engine.pump()
+  }
+
+  /** Lets go what is for handlers of this process, and is not stored, or has been. */
+  releaseLocal(dispatches: readonly Dispatch[]): void {
+    for (const dispatch of dispatches) this.#acceptOrDelay(dispatch)
     this.#parts.engine.pump()
   }
 
@@ -134,15 +176,14 @@ export class Admission implements Outlet {
   #route(verb: Verb, message: object | string): Route<Handler> {
     const route = this.#parts.map.routeOf(message)
     if (route.kind !== undefined && !isFor(verb, route.kind)) throw wrongKind(verb, route.type, route.kind)
-    if (verb !== 'publish' && route.handlers.length === 0) throw noHandler(route)
+    if (verb !== 'publish' && route.handlers.length === 0 && !(verb === 'send' && this.#isStored(route))) {
+      throw noHandler(route)
+    }
     route.check?.(message as object) // A string has none.
     return route
   }
 
-  /**
-   * What the message is sent with: its envelope; or its key, where there is nothing else to put on one yet. Nothing has
-   * happened yet when it throws.
-   */
+  /** @throws where an option is wrong, or the middleware refuses it. */
   #addressed(
     verb: Verb,
     message: object | string,
@@ -151,34 +192,29 @@ export class Admission implements Outlet {
     by?: Delivery,
   ): Envelope | string | undefined {
     const { outgoing, engine } = this.#parts
-    if (options !== noOptions) {
-      checkMessageOptions(options, by === undefined || verb === 'request' ? undefined : recordedNames)
-      refuseAborted(verb, options.signal)
+    return addressed({ message, route, verb }, options, { by, engine, outgoing })
+  }
+
+  /** Whether messages of this route are stored. */
+  #isStored(route: Route<Handler>): boolean {
+    return this.#persistence?.isFor(route) === true
+  }
+
+  #checkTransaction(route: Route<Handler>): void {
+    if (this.#persistence === undefined) {
+      const text =
+        "'tx' was given, and there is no store that it could be a transaction of. Give the dispatcher a store."
+      throw new ImproperlyConfigured('NO_STORE', text)
     }
-    const { id, headers: given, correlationId } = options
-    if (by === undefined && outgoing === undefined) {
-      const isPlain = options === noOptions || (id === undefined && given === undefined && correlationId === undefined)
-      if (isPlain) return options.key ?? undefined
-    }
-    const cause = by?.envelope
-    let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
-    let headers = headersOf(given, cause?.headers)
-    if (outgoing !== undefined) {
-      const leaving: Outgoing = { verb, message, type: route.type, key, headers }
-      outgoing(leaving)
-      ;({ key, headers } = leaving)
-      checkMessageOptions({ key, headers }) // It may have changed them.
-    }
-    return new Envelope({
-      message,
-      type: route.type,
-      clock: engine.clock,
-      key,
-      headers,
-      id,
-      correlationId: correlationId ?? cause?.correlationId,
-      cause: by?.asCause,
-    })
+    if (this.#isStored(route) || route.handlers.length === 0) return
+    const text = `'${route.type}' has no durable handler: it would not be a part of the transaction. Leave out tx.`
+    throw new InvalidOption(text)
+  }
+
+  #acceptOrDelay(dispatch: Dispatch): void {
+    const { message, route, of, delay } = dispatch
+    const later = delay && this.#parts.delays.take(dispatch, delay)
+    if (later === undefined) this.#accept(message, route, of)
   }
 
   #accept(message: object | string, route: Route<Handler>, of: Envelope | string | undefined): void {
@@ -193,39 +229,10 @@ export class Admission implements Outlet {
     return join.outcomes
   }
 
-  #request(delivery: Delivery, options: RequestOptions, by?: Delivery): Promise<unknown> {
-    if (accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
-    if (options.signal === undefined && options.timeoutMs === undefined) {
-      return by === undefined ? this.#parts.engine.request(delivery) : this.#requestBy(by, delivery)
-    }
-    return this.#requestWithin(delivery, options)
-  }
-
-  /** A handler waits for this one, for as long as it takes: the only waiting that can close a circle. */
-  #requestBy(by: Delivery, delivery: Delivery): Promise<unknown> {
-    const { engine, maxDepth } = this.#parts
-    const tooDeep = maxDepthExceeded(delivery, maxDepth)
-    if (tooDeep !== undefined) return Promise.reject(tooDeep)
-    const rest = by.more()
-    rest.requests ??= new Set()
-    const { requests } = rest
-    requests.add(delivery)
-    const answer = engine.request(delivery)
-    if (delivery.state === 'waiting') refuseDeadlocked([delivery], engine)
-    const forget = (): void => void requests.delete(delivery)
-    return followed(answer, forget)
-  }
-
-  // The functions that these make would cost every call a record of what they use, were they made on the common path.
-
-  #requestWithin(delivery: Delivery, patience: RequestOptions): Promise<unknown> {
-    const { engine, maxDepth } = this.#parts
-    const tooDeep = maxDepthExceeded(delivery, maxDepth)
-    if (tooDeep !== undefined) return Promise.reject(tooDeep)
-    const answer = engine.requestLater(delivery)
-    const giveUp = (error: Error): void => engine.abandon(delivery, error)
-    const forget = giveUpWith('request', patience, { deadlines: engine.deadlines, giveUp })
-    return followed(answer, forget)
+  #storeWhenOpen(verb: Verb, dispatch: Dispatch, options: PublishOptions): Promise<void> {
+    const stored = this.#stored as StoredAdmission
+    if (this.#parts.capacity.isOpen) return stored.tell(dispatch, options.tx)
+    return this.#whenOpen(verb, options, () => stored.tell(dispatch, options.tx))
   }
 
   #tellWhenOpen(verb: Verb, dispatch: Dispatch, options: PublishOptions): Promise<void> {
@@ -235,26 +242,6 @@ export class Admission implements Outlet {
   #whenOpen<T>(verb: Verb, options: PublishOptions, enter: () => T | Promise<T>): Promise<T> {
     const { capacity, engine } = this.#parts
     return capacity.enter(enter, (giveUp) => giveUpWith(verb, options, { deadlines: engine.deadlines, giveUp }))
-  }
-
-  /** Its caller has one patience: for the room, and then for the answer. */
-  #requestWhenOpen(delivery: Delivery, options: RequestOptions): Promise<unknown> {
-    const { capacity, engine } = this.#parts
-    let giveUp: (error: Error) => void = () => {}
-    const answer = capacity.enter(
-      () => {
-        giveUp = (error) => engine.abandon(delivery, error)
-        if (accepted.hasSubscribers) this.#sayAccepted(delivery.envelope, [delivery.target])
-        return engine.requestLater(delivery)
-      },
-      (leave) => {
-        giveUp = leave
-        return () => {}
-      },
-    )
-    const { deadlines } = engine
-    const forget = giveUpWith('request', options, { deadlines, giveUp: (error) => giveUp(error) })
-    return followed(answer, forget)
   }
 
   /** A delivery to each handler; each has its place when this returns. */

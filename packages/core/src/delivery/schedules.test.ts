@@ -194,7 +194,7 @@ describe('due times that pass', () => {
     await all.dp.start()
     return all
   }
-  const restartedAt = 4 * HOUR + 1
+  const startedAt = 4 * HOUR + 1
 
   test('while the bus was stopped fire as one, the latest, and then it goes on', async () => {
     const { fired, pass, said } = await stopped({})
@@ -219,7 +219,7 @@ describe('due times that pass', () => {
 
   test('fire each', async () => {
     const { fired } = await stopped({ missedSchedules: 'fire-all' })
-    const each = [2, 3, 4].map((hours) => at('s', hours * HOUR, restartedAt - hours * HOUR))
+    const each = [2, 3, 4].map((hours) => at('s', hours * HOUR, startedAt - hours * HOUR))
     expect(fired).toEqual(each)
   })
 

@@ -53,11 +53,12 @@ export class StoredDelays implements Delays {
     if (!this.#isClosed) this.#timer.setBy(dueAt)
   }
 
-  take(dispatch: Dispatch, delay: DelayOptions): Promise<void> | undefined {
+  /** @param tx a transaction of the caller's own, that it is to be a part of. */
+  take(dispatch: Dispatch, delay: DelayOptions, tx?: unknown): Promise<void> | undefined {
     const now = this.#parts.store.now()
     const dueAt = dueAtOf(delay, now)
     if (dueAt <= now) return undefined
-    return this.#store(envelopeOf(dispatch, this.#parts.clock), dueAt)
+    return this.#store(envelopeOf(dispatch, this.#parts.clock), { dueAt, tx })
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -73,9 +74,9 @@ export class StoredDelays implements Delays {
 
   report(): void {} // The store has them.
 
-  async #store(envelope: Envelope, dueAt: number): Promise<void> {
+  async #store(envelope: Envelope, { dueAt, tx }: { readonly dueAt: number; readonly tx: unknown }): Promise<void> {
     const { store, encode, observer } = this.#parts
-    const [isNew] = await store.append([{ ...encode(envelope), dueAt }])
+    const [isNew] = await store.append([{ ...encode(envelope), dueAt }], tx)
     if (isNew === false) return observer.say('duplicate', { id: envelope.id, type: envelope.type })
     this.expect(dueAt)
     if (channels.delayed.hasSubscribers) observer.say('delayed', { envelope, dueAt: new Date(dueAt) })

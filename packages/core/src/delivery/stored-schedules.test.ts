@@ -35,7 +35,16 @@ class Node {
       record: (_verb: unknown, message: object | string, { id }: { readonly id?: string | undefined }) =>
         ({ message, route: {}, of: new Envelope({ message, type: 'x', clock, id }) }) as never,
     }
-    this.schedules = new StoredSchedules({ store, clock, observer, outlet, encode })
+    this.schedules = new StoredSchedules({
+      store,
+      clock,
+      observer,
+      outlet,
+      causing: {
+        caused: (recorded) => ({ stored: recorded.map(({ of }) => encode(of as Envelope)), local: [] }),
+        release: () => {},
+      },
+    })
   }
 
   static async open(store: MemoryStore, clock: ManualClock, ...schedules: Schedule[]): Promise<Node> {

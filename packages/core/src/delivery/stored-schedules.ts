@@ -1,9 +1,8 @@
 import { asError, InvalidOption } from '../errors.ts'
-import type { Envelope } from '../message/envelope.ts'
 import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { NewMessage, OpenStore } from '../ports/store.ts'
-import { envelopeOf } from './delays.ts'
+import type { Caused, Causing } from './caused.ts'
 import { DueTimer, LOOK_AGAIN_MS } from './due-timer.ts'
 import { passedTimes } from './passed-times.ts'
 import { END_OF_TIME, nextOf, type Schedule } from './schedule.ts'
@@ -17,8 +16,7 @@ export interface StoredSchedulesParts {
   readonly clock: Clock
   readonly observer: Observer
   readonly outlet: ScheduleOutlet
-  /** Writes a message for the store. */
-  readonly encode: (envelope: Envelope) => NewMessage
+  readonly causing: Causing
 }
 
 /** A schedule, as it stands here. */
@@ -109,11 +107,12 @@ export class StoredSchedules implements ScheduleRunner {
     for (const [index, one] of steps.entries()) {
       if (!this.#standing.has(schedule)) return
       const then = fire[index + 1] ?? next ?? END_OF_TIME
-      const message = one === undefined ? undefined : this.#messageOf(schedule, one)
-      if (!(await this.#advance(schedule, { dueAt, next: then, message }))) {
+      const made = one === undefined ? undefined : this.#made(schedule, one)
+      if (!(await this.#advance(schedule, { dueAt, next: then, message: made?.stored[0] }))) {
         // Another node was first: it says what has become of the others.
         return this.#plan(standing, await store.schedules.dueAt(schedule.name))
       }
+      if (made !== undefined) this.#parts.causing.release(made)
       if (index === 0) sayMissed(schedule, passed, observer)
       dueAt = then
       this.#plan(standing, dueAt)
@@ -133,10 +132,10 @@ export class StoredSchedules implements ScheduleRunner {
     return true
   }
 
-  #messageOf(schedule: Schedule, dueAt: number): NewMessage | undefined {
-    const { outlet, clock, encode, observer } = this.#parts
+  #made(schedule: Schedule, dueAt: number): Caused | undefined {
+    const { outlet, causing, observer } = this.#parts
     try {
-      return encode(envelopeOf(scheduled(schedule, dueAt, outlet), clock))
+      return causing.caused([scheduled(schedule, dueAt, outlet)])
     } catch (thrown) {
       const error = asError(thrown)
       observer.say('scheduleFailed', { schedule: schedule.name, dueAt: new Date(dueAt), error, goesOn: 'next' })

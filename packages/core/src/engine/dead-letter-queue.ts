@@ -55,15 +55,11 @@ export class DeadLetterQueue {
     return this.#parts.store
   }
 
-  /** Keeps a delivery that has died. One that was replayed is put back, with its new cause. */
-  keep(
-    delivery: Delivery,
-    failed: { readonly error: Error; readonly attempts: readonly FailedAttempt[] },
-  ): StoredLetter {
-    const { store, clock } = this.#parts
-    const { envelope, handler, rest } = delivery
-    const redacted = this.redacted({ envelope, handler, attempts: failed.attempts })
-    const letter: StoredLetter = {
+  /** What is kept of a delivery that has died. One that was replayed is the same letter, with its new cause. */
+  letterOf({ envelope, handler, rest }: Delivery, attempts: readonly FailedAttempt[]): StoredLetter {
+    const { clock } = this.#parts
+    const redacted = this.redacted({ envelope, handler, attempts })
+    return {
       id: rest?.replays ?? nextId(),
       handler,
       ...redacted,
@@ -72,9 +68,11 @@ export class DeadLetterQueue {
       causes: causesOf(envelope.cause),
       isReplaying: false,
     }
-    store.add(letter)
+  }
+
+  keep(letter: StoredLetter): void {
+    this.#parts.store.add(letter)
     this.makeRoom()
-    return letter
   }
 
   /** Whether the letter of a dead delivery is there, and waits for somebody to do something about it. */

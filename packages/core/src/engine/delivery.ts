@@ -5,10 +5,13 @@ import { type Cause, Envelope } from '../message/envelope.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import { noOptions, type RecordedOptions, type RequestOptions } from '../options.ts'
+import type { Transaction } from '../ports/store.ts'
 import type { Context } from '../routing/context.ts'
+import { AlreadyCommitted } from '../store-errors.ts'
 import type { Deadline } from './deadlines.ts'
 import type { Decision, Failures } from './failures.ts'
 import type { Handler } from './handler.ts'
+import type { Kept } from './kept.ts'
 import type { Lane } from './lanes.ts'
 import type { Dispatch } from './outlet.ts'
 
@@ -48,6 +51,12 @@ export interface Rest {
   decision?: Decision & { readonly atMs: number }
   /** What went wrong before. */
   failures?: Failures
+  /** Where it is kept, if it is: it survives a crash. */
+  kept?: Kept
+  /** What its handler has committed, once it has: then it is done, whatever comes after. */
+  committed?: { readonly value: unknown }
+  /** Whether it has begun to commit. */
+  isCommitting?: boolean
   /** The id of the dead letter that it replays. */
   replays?: string
   /** The id of the dead letter that it has become. */
@@ -146,8 +155,11 @@ export class Delivery implements Context {
   /** The next attempt, to take the place of this one. */
   again(failures: Failures): Delivery {
     const next = new Delivery(this.target, this.message, this.envelope, this.waiter)
-    const { replays, fault } = this.more()
-    next.rest = { failures, ...(replays !== undefined && { replays }), ...(fault !== undefined && { fault }) }
+    const { replays, fault, kept } = this.more()
+    next.rest = { failures }
+    if (replays !== undefined) next.rest.replays = replays
+    if (fault !== undefined) next.rest.fault = fault
+    if (kept !== undefined) next.rest.kept = kept
     return next
   }
 
@@ -233,6 +245,10 @@ export class Delivery implements Context {
     return this.target.outlet.request(message, options, this) as Promise<ResultOf<M>>
   }
 
+  commit<T>(work: (tx: Transaction) => T): Promise<Awaited<T>> {
+    return this.target.outlet.commit(work, this) as Promise<Awaited<T>>
+  }
+
   #record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions): void {
     this.checkActive()
     const dispatch = this.target.outlet.record(verb, message, options, this)
@@ -250,6 +266,7 @@ export class Delivery implements Context {
   checkActive(): void {
     if (this.abandoned !== undefined) throw this.abandoned
     if (this.state !== 'running') throw new AttemptEnded(this.handler, this.type)
+    if (this.rest?.committed !== undefined) throw new AlreadyCommitted(this.handler, this.type)
   }
 }
 

@@ -125,15 +125,24 @@ export class Engine implements HandlerEngine, HoldingEngine {
     this.census.fewerWait()
   }
 
-  /** Gives a delivery up because the bus stops, and says so. What is parked stays so. */
+  /** Gives a delivery up because the bus stops, and says so. What is parked stays so; what is kept will be run again. */
   giveUpAtStop(delivery: Delivery, reason: string): void {
-    this.sayStopped(delivery, reason)
+    if (delivery.rest?.kept === undefined || delivery.state === 'running') this.sayStopped(delivery, reason)
     if (delivery.state !== 'parked') this.#settlement.giveUpAtStop(delivery, reason)
   }
 
   sayStopped({ envelope, handler, state }: Delivery, reason: string): void {
     if (state !== 'waiting' && state !== 'running' && state !== 'retrying' && state !== 'parked') return
     this.#observer.say('stopped', { envelope, handler, state, reason })
+  }
+
+  /** What is kept, and has not started, leaves memory: it is where it is kept. */
+  leaveKept(): void {
+    for (const delivery of this.unfinished()) {
+      const isThere = delivery.rest?.kept !== undefined && delivery.state === 'waiting'
+      if (isThere) this.giveUpAtStop(delivery, 'The dispatcher stopped')
+    }
+    this.pump()
   }
 
   /** Says what is left to say: nothing comes after this. */

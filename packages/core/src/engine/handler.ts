@@ -4,11 +4,11 @@ import type { MessageClass } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
 import { DEFAULTS, type OnDead } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
-import { type Binding, routerName } from '../routing/binding.ts'
+import { type Binding, mayBeDurable, routerName } from '../routing/binding.ts'
 import { withCheckedReply } from '../routing/checked-reply.ts'
 import { type Attempt, around, type Middleware } from '../routing/middleware.ts'
 import type { OpenProviders } from '../routing/providers.ts'
-import { byDefault, firstOf, type Recover } from '../routing/recover.ts'
+import { byDefault, durableByDefault, firstOf, type Recover } from '../routing/recover.ts'
 import type { Router } from '../routing/router.ts'
 import { nameHandlers } from '../routing/wiring.ts'
 import type { AsyncContexts } from './async-contexts.ts'
@@ -37,6 +37,8 @@ export class Handler {
   readonly responseEvents: readonly MessageClass[]
   readonly timeoutMs: number | undefined
   readonly onDead: OnDead
+  /** Whether its deliveries are kept in a store. */
+  readonly isDurable: boolean
   readonly lanes: Lanes
   readonly pool: Pool
   readonly engine: HandlerEngine
@@ -46,13 +48,14 @@ export class Handler {
   attempt!: Attempt
   outlet!: Outlet
 
-  constructor(name: string, binding: Binding, of: { engine: HandlerEngine; recover: Recover; onDead: OnDead }) {
+  constructor(name: string, binding: Binding, of: HandlerParts & Policy) {
     const { lanes, pool } = of.engine.places.of(binding)
     this.name = name
     this.binding = binding
     this.responseEvents = binding.responseEvents
     this.timeoutMs = binding.timeoutMs
     this.onDead = of.onDead
+    this.isDurable = of.isDurable
     this.lanes = lanes
     this.pool = pool
     this.engine = of.engine
@@ -72,6 +75,14 @@ export interface HandlerParts {
   readonly failing: (router: Kind) => readonly Failing[]
   /** Where the context of a running handler is found, if anywhere. */
   readonly contexts: AsyncContexts | undefined
+  readonly hasStore: boolean
+}
+
+/** What holds for a handler, wherever it is said. */
+interface Policy {
+  readonly isDurable: boolean
+  readonly recover: Recover
+  readonly onDead: OnDead
 }
 
 /** What becomes of deliveries that fail, as far as it is said in one place. */
@@ -97,7 +108,7 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
         const name = `${routerName[binding.router]}/${ownName}`
         const former = engine.handlers.get(name)
         const handler =
-          former?.binding === binding ? former : new Handler(name, binding, { engine, ...failingOf(binding, parts) })
+          former?.binding === binding ? former : new Handler(name, binding, { ...parts, ...policyOf(binding, parts) })
         handler.attempt = parts.contexts?.around(attempt) ?? attempt
         handler.outlet = outlet
         engine.handlers.set(name, handler)
@@ -113,8 +124,10 @@ export function readyHandlers(routers: readonly Router[], parts: HandlerParts): 
 }
 
 /** The binding's word first, then the router's, then the dispatcher's. */
-function failingOf(binding: Binding, { failing }: HandlerParts): { recover: Recover; onDead: OnDead } {
+function policyOf(binding: Binding, { failing, hasStore }: HandlerParts): Policy {
   const all: Failing[] = [binding, ...failing(binding.router)]
   const onDead = all.find((one) => one.onDead !== undefined)?.onDead ?? DEFAULTS.onDead
-  return { recover: firstOf([...all.flatMap(({ recover = [] }) => recover), byDefault]), onDead }
+  const isDurable = hasStore && mayBeDurable(binding)
+  const otherwise = isDurable ? durableByDefault : byDefault
+  return { isDurable, onDead, recover: firstOf([...all.flatMap(({ recover = [] }) => recover), otherwise]) }
 }

@@ -38,19 +38,28 @@ export class HeldLanes {
   constructor(engine: HoldingEngine, observer: Observer) {
     this.#engine = engine
     this.parking = new Parking(engine, observer)
-    this.#retries = new Retries(engine.deadlines, (delivery) => {
-      engine.ready(delivery)
-      engine.pump()
-    })
+    this.#retries = new Retries(engine.deadlines, (delivery) => this.#due(delivery))
   }
 
   /** Has another attempt take the place of one that failed, after so many milliseconds. */
   retry(failed: Delivery, failures: Failures, delayMs: number): void {
     const next = failed.again(failures)
     this.#takePlaceOf(failed, next)
-    if (delayMs === 0) return this.#engine.ready(next)
-    this.#retries.add(next, delayMs)
+    if (delayMs === 0 && next.rest?.kept === undefined) return this.#engine.ready(next)
+    this.hold(next, delayMs)
     if (this.#engine.stopping) this.#stopLane(next)
+  }
+
+  /** A delivery takes a free lane, if it has a key, and waits for so many milliseconds. */
+  hold(delivery: Delivery, delayMs: number): void {
+    const { key, lane, target } = delivery
+    if (key !== undefined && lane === undefined) target.lanes.enter(key, delivery)
+    this.#retries.add(delivery, delayMs)
+  }
+
+  /** A dead delivery takes a free lane, and holds it. */
+  holdDead(dead: Delivery): void {
+    if (dead.key !== undefined && dead.target.lanes.enter(dead.key, dead)) this.parking.park(dead)
   }
 
   /** Puts a dead letter back: where its dead delivery stands, or as the next in its lane. */
@@ -81,7 +90,12 @@ export class HeldLanes {
     const { key, lane, target } = delivery
     this.parking.unpark(delivery)
     delivery.state = 'ended'
-    const next = key === undefined || lane?.head !== delivery ? undefined : target.lanes.leave(key, lane)
+    if (key === undefined || lane?.head !== delivery) return
+    let next = target.lanes.leave(key, lane)
+    while (next?.state === 'dropped') {
+      next.state = 'ended'
+      next = target.lanes.leave(key, lane)
+    }
     if (next !== undefined && this.#engine.stopped) this.#freed.push(next)
     else if (next !== undefined) this.#engine.resume(next)
   }
@@ -109,6 +123,17 @@ export class HeldLanes {
   /** Every delivery that waits for its next attempt. */
   retrying(): Delivery[] {
     return [...this.#retries]
+  }
+
+  #due(delivery: Delivery): void {
+    const { rest } = delivery
+    const go = (): void => {
+      if (delivery.state !== 'retrying' || delivery.abandoned !== undefined) return
+      this.#engine.ready(delivery)
+      this.#engine.pump()
+    }
+    if (rest?.kept === undefined) go()
+    else rest.kept.keeper.restart(delivery, go)
   }
 
   #takePlaceOf(held: Delivery, next: Delivery): void {

@@ -22,5 +22,7 @@ export interface Outlet {
   release(recorded: readonly Dispatch[]): void
   /** Lets a message with an id of its own be sent again: a delivery of it was given up. */
   forget(id: string): void
+  /** Stores what a handler writes, what it causes, and that it is done, as one. */
+  commit(work: (tx: never) => unknown, by: Delivery): Promise<unknown>
   request(message: object | string, options: RequestOptions, by: Delivery): Promise<unknown>
 }

@@ -45,9 +45,12 @@ export class Parking {
     const { waiter, envelope, handler, key } = delivery
     const reason = new LaneParked(handler, key)
     if (waiter?.ownsFailure) return this.#engine.abandon(delivery, reason, 'parked')
-    delivery.state = 'parked'
+    const kept = delivery.rest?.kept
+    // One that is kept waits in the store: its place here is passed over.
+    delivery.state = kept === undefined ? 'parked' : 'dropped'
     delivery.waiter = undefined
-    this.count += 1
+    if (kept === undefined) this.count += 1
+    else kept.keeper.setAside(delivery)
     census.fewerWait()
     census.ended()
     this.#observer.say('parked', { envelope, handler })

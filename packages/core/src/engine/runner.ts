@@ -1,7 +1,7 @@
 import { channels, type Observer } from '../observe.ts'
 import { isThenable, nativePromise } from '../routing/thenable.ts'
 import type { Census } from './census.ts'
-import { caller, type Delivery } from './delivery.ts'
+import { caller, type Delivery, type Rest } from './delivery.ts'
 import { Fifo } from './fifo.ts'
 import type { Places } from './places.ts'
 import type { Settlement } from './settlement.ts'
@@ -80,7 +80,8 @@ export class Runner implements WorkerEngine {
       this.isPumping = false
     }
     if (error !== undefined && delivery.waiter === caller) throw error
-    return value
+    const committed = delivery.rest?.committed
+    return committed === undefined ? value : committed.value
   }
 
   #requestNow(delivery: Delivery, worker: Worker | undefined): Promise<unknown> {
@@ -190,7 +191,7 @@ export class Runner implements WorkerEngine {
     delivery.state = 'running'
     this.workers.starting = delivery
     if (started.hasSubscribers) this.#sayStarted(delivery)
-    if (delivery.rest?.fault !== undefined) throw delivery.rest.fault
+    if (delivery.rest !== undefined) refuseFaulty(delivery.rest)
     const { timeoutMs } = delivery.target
     if (timeoutMs !== undefined) this.#settlement.limitTime(delivery, timeoutMs)
     return this.#run(delivery)
@@ -204,4 +205,13 @@ export class Runner implements WorkerEngine {
   #sayStarted({ envelope, handler, attempt }: Delivery): void {
     this.#observer.say('started', { envelope, handler, attempt })
   }
+}
+
+/** @throws what a delivery is to fail with before its handler is called. */
+function refuseFaulty({ fault, kept }: Rest): void {
+  if (fault !== undefined) throw fault
+  const thrownOnce = kept?.fault
+  if (kept === undefined || thrownOnce === undefined) return
+  kept.fault = undefined
+  throw thrownOnce
 }

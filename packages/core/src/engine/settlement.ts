@@ -1,4 +1,4 @@
-import { asError, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
+import { asError, AttemptEnded, InvalidOption, shown, Stopped, TimedOut } from '../errors.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
 import { isThenable } from '../routing/thenable.ts'
@@ -8,6 +8,8 @@ import type { Deadlines } from './deadlines.ts'
 import type { Delivery, Rest } from './delivery.ts'
 import { type Decision, Failures } from './failures.ts'
 import type { HeldLanes } from './held-lanes.ts'
+import type { Kept } from './kept.ts'
+import { recordResponseEvents } from './response-events.ts'
 
 const { succeeded } = channels
 
@@ -41,16 +43,43 @@ export class Settlement {
     if (delivery.rest !== undefined || target.responseEvents.length > 0) {
       delivery.rest?.deadline?.cancel()
       if (delivery.abandoned !== undefined) return this.#endLate(delivery, undefined)
+      if (delivery.rest?.isCommitting) return this.#endCommitted(delivery, undefined)
       try {
         recordResponseEvents(delivery, value)
+        delivery.rest?.kept?.keeper.prepare(delivery)
       } catch (thrown) {
         return this.fail(delivery, thrown)
       }
     }
     delivery.state = 'ended'
-    if (delivery.rest !== undefined) this.#letGo(delivery, delivery.rest)
+    if (delivery.rest?.kept !== undefined) this.#keepDone(delivery, delivery.rest.kept, value)
+    else {
+      if (delivery.rest !== undefined) this.#letGo(delivery, delivery.rest)
+      if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
+      waiter?.done(value, delivery)
+    }
+    this.#parts.ended(delivery)
+    return undefined
+  }
+
+  #keepDone(delivery: Delivery, { keeper }: Kept, value: unknown): void {
+    keeper.finish(delivery, () => this.#tellDone(delivery, value))
+  }
+
+  #tellDone(delivery: Delivery, value: unknown): void {
     if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
-    waiter?.done(value, delivery)
+    delivery.waiter?.done(value, delivery)
+  }
+
+  /** A handler has ended that committed: what it committed stands, whatever it gave or threw since. */
+  #endCommitted(delivery: Delivery, error: Error | undefined): Error | undefined {
+    const { envelope, handler, rest } = delivery
+    const { committed } = rest as Rest
+    if (committed === undefined) return this.#fail(delivery, new AttemptEnded(handler, envelope.type))
+    delivery.state = 'ended'
+    if (error !== undefined) this.#parts.observer.say('late', { envelope, handler, error })
+    rest?.kept?.keeper.left(delivery)
+    this.#tellDone(delivery, committed.value)
     this.#parts.ended(delivery)
     return undefined
   }
@@ -61,10 +90,15 @@ export class Settlement {
     if (replays !== undefined) this.#parts.letters.store.remove(replays)
   }
 
-  fail(delivery: Delivery, thrown: unknown): Error {
+  fail(delivery: Delivery, thrown: unknown): Error | undefined {
     const error = asError(thrown)
     delivery.rest?.deadline?.cancel()
     if (delivery.abandoned !== undefined) return this.#endLate(delivery, error)
+    if (delivery.rest?.committed !== undefined) return this.#endCommitted(delivery, error)
+    return this.#fail(delivery, error)
+  }
+
+  #fail(delivery: Delivery, error: Error): Error {
     delivery.state = 'ended'
     if (delivery.waiter?.ownsFailure) this.#reject(delivery, error)
     else this.#carryOut(delivery, this.#recover(delivery, error))
@@ -77,12 +111,13 @@ export class Settlement {
     const { type, handler, rest, waiter, target } = delivery
     const { givenId } = delivery.envelope
     // Its sender may repeat it; but a dead letter is still there, and a request never was in the way.
-    const isLost = rest?.replays === undefined && !waiter?.ownsFailure
+    const isLost = rest?.replays === undefined && rest?.kept === undefined && !waiter?.ownsFailure
     if (givenId !== undefined && isLost) target.outlet.forget(givenId)
     const cause = rest?.failures?.attempts.at(-1)?.error
     const text = `${reason} while '${type}' was ${delivery.state} for ${handler}.`
     const error = new Stopped(text, cause === undefined ? undefined : { cause })
-    if (rest?.replays !== undefined) this.#parts.letters.store.update(rest.replays, { isReplaying: false })
+    if (rest?.replays !== undefined && rest.kept === undefined)
+      this.#parts.letters.store.update(rest.replays, { isReplaying: false })
     if (rest?.decision === undefined) return this.#parts.giveUp(delivery, error, 'stopped')
     delete rest.decision // It had run out of time, and will not be tried again.
     waiter?.failed(error, 'stopped', delivery)
@@ -137,29 +172,41 @@ export class Settlement {
     const { observer, letters, clock } = this.#parts
     const { envelope, handler, waiter } = delivery
     const rest = delivery.more()
+    const { kept } = rest
     const recovery = this.#decide(delivery, error)
     const isFree = recovery.outcome === 'retry' && recovery.isFree === true
     this.#sayFailed(delivery, error, recovery.outcome)
     const failures = (rest.failures ?? new Failures()).with(error, { isFree, atMs: clock.now() })
     if (recovery.outcome === 'retry') {
       const { delayMs } = recovery
+      kept?.keeper.retry(delivery, failures, delayMs)
       observer.say('retried', { envelope, handler, error, attempt: failures.next, delayMs, isFree })
       return { recovery, failures }
     }
     if (recovery.outcome === 'dead') {
-      const letter = letters.keep(delivery, { error, attempts: failures.attempts })
+      const letter = letters.letterOf(delivery, failures.attempts)
       rest.letter = letter.id
-      observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letterId: letter.id })
-      waiter?.failed(error, 'dead', delivery)
+      const tell = (): void => {
+        observer.say('dead', { envelope: letter.envelope, handler, error: letter.error, letterId: letter.id })
+        waiter?.failed(error, 'dead', delivery)
+      }
+      if (kept !== undefined) kept.keeper.bury(delivery, letter, tell)
+      else {
+        letters.keep(letter)
+        tell()
+      }
       return { recovery, failures }
     }
-    if (rest.replays !== undefined) letters.store.remove(rest.replays)
-    if (recovery.outcome === 'done') {
-      if (succeeded.hasSubscribers) this.#saySucceeded(delivery)
-      waiter?.done(undefined, delivery)
-    } else {
+    const tell = (): void => {
+      if (recovery.outcome === 'done') return this.#tellDone(delivery, undefined)
       observer.say('dropped', { envelope, handler, error, by: 'recover' })
       waiter?.failed(error, 'skipped', delivery)
+    }
+    delete rest.recorded
+    if (kept !== undefined) kept.keeper.finish(delivery, tell)
+    else {
+      if (rest.replays !== undefined) letters.store.remove(rest.replays)
+      tell()
     }
     return { recovery, failures }
   }
@@ -167,7 +214,8 @@ export class Settlement {
   /** What the delivery's policy says. One that fails itself loses nothing: it is dead. */
   #decide(delivery: Delivery, error: Error): Recovery {
     const { observer, clock } = this.#parts
-    const { target, envelope, handler } = delivery
+    const { target, envelope, handler, rest } = delivery
+    if (rest?.kept?.isUnreadable) return dead
     try {
       const recovery = target.recover(error, failedOf(delivery, clock.now())) ?? dead
       return checked(recovery)
@@ -187,9 +235,11 @@ export class Settlement {
     if (recovery.outcome !== 'dead') return
     const { letters, held } = this.#parts
     const parks = delivery.key !== undefined && delivery.target.onDead === 'park'
+    const { kept } = delivery.more()
     // Whoever was told of the death may have replayed or discarded it meanwhile: then nobody would free the lane.
-    if (parks && letters.isKept(delivery)) held.parking.park(delivery)
-    letters.makeRoom()
+    const isThere = kept === undefined ? letters.isKept(delivery) : kept.keeper.holds(delivery)
+    if (parks && isThere) held.parking.park(delivery)
+    if (kept === undefined) letters.makeRoom()
   }
 
   #saySucceeded({ envelope, handler, attempt }: Delivery): void {
@@ -226,13 +276,4 @@ function checked(recovery: Recovery): Recovery {
     return { ...recovery, outcome, delayMs: Math.ceil(delayMs) }
   }
   throw new InvalidOption(`recover gave a delayMs of ${shown(delayMs)}. Give a number of milliseconds, 0 or more.`)
-}
-
-/** Records, after what the handler recorded itself, the returned instances of the classes it was bound to respond with. */
-function recordResponseEvents(delivery: Delivery, value: unknown): void {
-  const { responseEvents } = delivery.target
-  if (responseEvents.length === 0) return
-  for (const event of Array.isArray(value) ? value : [value]) {
-    if (responseEvents.some((type) => event instanceof type)) delivery.publish(event as object)
-  }
 }

@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts'
 export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   engine.stopping = true
   engine.held.stopRetrying()
+  engine.leaveKept()
   let timer: Timer | undefined
   const deadline = new Promise<void>((resolve) => {
     if (deadlineMs !== Number.POSITIVE_INFINITY) timer = engine.clock.after(deadlineMs, resolve)
@@ -45,7 +46,9 @@ export function reportAtExit(engine: Engine, others: (reason: string) => void): 
 function reportAll(): void {
   const reason = 'The process exited'
   for (const [engine, reportOthers] of watched) {
-    for (const delivery of engine.unfinished()) engine.sayStopped(delivery, reason)
+    for (const delivery of engine.unfinished()) {
+      if (delivery.rest?.kept === undefined) engine.sayStopped(delivery, reason)
+    }
     reportOthers(reason)
     engine.flushNotices()
   }

@@ -36,11 +36,10 @@ export function appendDue(contents: Contents, limit: number): { readonly count: 
 
 /** Takes back what is not due yet. Its id is free again: it was never appended, and may be given anew with another time. */
 export function cancel(contents: Contents, id: string): boolean {
-  const left = contents.delayed.filter((message) => message.id !== id)
-  if (left.length === contents.delayed.length) return false
-  contents.delayed = left
-  contents.seen.delete(id)
-  return true
+  const found = contents.delayed.filter((message) => message.id === id)
+  contents.delayed = contents.delayed.filter((message) => message.id !== id)
+  if (found.some(({ mayRepeat }) => mayRepeat)) contents.seen.delete(id)
+  return found.length > 0
 }
 
 /** Removes what every subscription has finished, unless an exception refers to it. */

@@ -7,7 +7,7 @@ import type { Contents, Holder } from './contents.ts'
 import * as letters from './dead-letter-log.ts'
 import { appendAll, appendDue, cancel, isRemembered, logged, prune } from './log.ts'
 import { Transaction } from './transaction.ts'
-import { runWork, WriteQueue } from './write-queue.ts'
+import { WriteQueue } from './write-queue.ts'
 
 /** What the openings of one memory store share. */
 export interface Shared {
@@ -19,6 +19,8 @@ export interface Shared {
 
 /** A memory store, as one node has opened it. */
 export class MemoryOpenStore implements OpenStore, Holder {
+  readonly name: string
+  readonly isShared: boolean
   readonly opening: StoreOpening
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
@@ -33,6 +35,8 @@ export class MemoryOpenStore implements OpenStore, Holder {
   constructor(shared: Shared, opening: StoreOpening, findings: readonly Finding[]) {
     this.#shared = shared
     this.#contents = shared.contents
+    this.name = nameOf(shared.contents)
+    this.isShared = shared.contents.settings.isShared
     this.opening = opening
     this.findings = findings
     this.deadLetters = this.#deadLetterLog()
@@ -95,14 +99,14 @@ export class MemoryOpenStore implements OpenStore, Holder {
     return all.map((exception) => ({ ...exception }))
   }
 
-  settle(claim: Claim, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
     return this.#write(async () => {
-      heldRow(this.#contents, this, claim)
+      if (claim !== undefined) heldRow(this.#contents, this, claim)
       const tx = new Transaction()
       this.#shared.transactions.add(tx)
       try {
         const { work, caused = [] } = settlement
-        const returned = work === undefined ? [] : await runWork(() => work(tx))
+        const returned = work === undefined ? [] : await this.#writes.runWork(() => work(tx))
         const messages = [...caused, ...tx.messages, ...returned]
         await this.#idsAreFree(messages, tx)
         this.#checkOpen()
@@ -117,12 +121,12 @@ export class MemoryOpenStore implements OpenStore, Holder {
 
   /** What may throw comes first, and nothing is awaited: it is stored as a whole, or not at all. */
   #store(
-    claim: Claim,
+    claim: Claim | undefined,
     settlement: Settlement,
     more: { readonly messages: readonly NewMessage[]; readonly effects: readonly string[] },
   ): void {
     const contents = this.#contents
-    settleClaim(heldRow(contents, this, claim), settlement)
+    if (claim !== undefined) settleClaim(heldRow(contents, this, claim), settlement)
     for (const letter of settlement.dead ?? []) letters.bury(contents, letter)
     for (const id of settlement.revived ?? []) contents.letters.delete(id)
     appendAll(contents, more.messages)

@@ -5,15 +5,15 @@ interface Work {
   hasEnded: boolean
 }
 
-const working = new AsyncLocalStorage<Work>()
-
 /** Has the writes of one opening run one after the other, in the order of the calls. */
 export class WriteQueue {
+  /** Whether what is called is called by the work of a settlement. */
+  readonly #working = new AsyncLocalStorage<Work>()
   #last: Promise<unknown> = Promise.resolve()
 
   /** @throws {CommitDeadlock} as a rejection, within an asynchronous `work` of a settlement: it can only be stored after it. */
   add<T>(step: () => T | Promise<T>): Promise<T> {
-    const work = working.getStore()
+    const work = this.#working.getStore()
     if (work === undefined || work.hasEnded) return this.#enqueue(step)
     // Whether the work is asynchronous is known when it has returned.
     return Promise.resolve().then(() => {
@@ -22,21 +22,21 @@ export class WriteQueue {
     })
   }
 
+  /** Runs the `work` of a settlement, as a part of a step. */
+  async runWork<T>(run: () => T | Promise<T>): Promise<T> {
+    const work: Work = { hasEnded: false }
+    try {
+      const result = this.#working.run(work, run)
+      if (!(result instanceof Promise)) work.hasEnded = true
+      return await result
+    } finally {
+      work.hasEnded = true
+    }
+  }
+
   #enqueue<T>(step: () => T | Promise<T>): Promise<T> {
     const result = this.#last.then(step)
     this.#last = result.catch(() => {}) // Whoever called has the error.
     return result
-  }
-}
-
-/** Runs the `work` of a settlement. */
-export async function runWork<T>(work: () => T | Promise<T>): Promise<T> {
-  const state: Work = { hasEnded: false }
-  try {
-    const result = working.run(state, work)
-    if (!(result instanceof Promise)) state.hasEnded = true
-    return await result
-  } finally {
-    state.hasEnded = true
   }
 }

@@ -18,7 +18,10 @@ export interface EnvelopeFields<M extends object | string = object | string> {
   readonly clock: Clock
   readonly key?: string | undefined
   readonly headers?: MessageHeaders | undefined
+  /** The id that its caller gave it. */
   readonly id?: string | undefined
+  /** The id that was made for it. */
+  readonly ownId?: string | undefined
   readonly correlationId?: string | undefined
   readonly cause?: Cause | undefined
   readonly time?: number | undefined
@@ -49,7 +52,7 @@ export class Envelope<M extends object | string = object | string> {
     this.#clock = fields.clock
     this.#time = fields.time
     this.givenId = fields.id
-    this.#id = fields.id
+    this.#id = fields.id ?? fields.ownId
     this.#correlationId = fields.correlationId
   }
 

@@ -26,6 +26,12 @@ export interface Store {
   open(opening: StoreOpening): Promise<OpenStore>
 }
 
+/**
+ * The transactions of the stores that are in use, by the names of their functions: what `tx` is, in `publish` and `commit`. Each
+ * store adds its own when it is imported.
+ */
+export interface StoreTransactions {}
+
 /** What a store is opened with. */
 export interface StoreOpening {
   /** Whose messages these are; a store that was made for another service is refused. */
@@ -46,6 +52,15 @@ export interface Subscription {
   readonly types: readonly string[]
   readonly from: 'now' | 'beginning'
 }
+
+/**
+ * The transactions of the stores in use, for `context.commit` and `publish(..., { tx })`: each subpath of a store names its
+ * own here, by merging this interface.
+ */
+export interface StoreTransactions {}
+
+/** A transaction of one of the stores in use. */
+export type Transaction = keyof StoreTransactions extends never ? never : StoreTransactions[keyof StoreTransactions]
 
 /** A message as it is stored. */
 export interface StoredMessage {
@@ -136,8 +151,14 @@ export interface Settlement {
   readonly work?: ((tx: unknown) => readonly NewMessage[] | Promise<readonly NewMessage[]>) | undefined
 }
 
-/** A store that is open. What is called first is stored first. */
+/** A store that is open. What is called first is stored first: where one cannot be stored, those that wait behind it fail too. */
 export interface OpenStore {
+  /** As errors and notices call it. */
+  readonly name: string
+  /** Whether several nodes work on it at a time. */
+  readonly isShared: boolean
+  /** How many messages of a claim may be exceptions before no more are read. Default 10 000. */
+  readonly scanAhead?: number | undefined
   /** What was found that somebody should know. */
   readonly findings: readonly Finding[]
   /** What time it is for this store, in milliseconds since 1970: never before anything that it has stored. */
@@ -161,8 +182,11 @@ export interface OpenStore {
   readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]>
   /** All exceptions of a claim, by position. */
   exceptions(claim: Claim): Promise<readonly Exception[]>
-  /** @throws {StoreFailed} as a rejection: with `CLAIM_LOST`, when another one has the claim. Then nothing was stored. */
-  settle(claim: Claim, settlement: Settlement): Promise<void>
+  /**
+   * @param claim `undefined` for what is of no subscription: only what is caused, and `work`.
+   * @throws {StoreFailed} as a rejection: with `CLAIM_LOST`, when another one has the claim. Then nothing was stored.
+   */
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<void>
   /** Gives claims back, in order: nothing of them is running. */
   release(claims: readonly Claim[]): Promise<void>
   /** Takes back a message that is not due yet. Tells whether there was one. */

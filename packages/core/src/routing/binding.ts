@@ -1,4 +1,4 @@
-import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, shown } from '../errors.ts'
+import { HandlerSignatureError, ImproperlyConfigured, InvalidMessage, InvalidOption, shown } from '../errors.ts'
 import { contractOf } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
 import { isMessageType, type MessageClass, type MessageType, markedKind, typeName } from '../message/message-type.ts'
@@ -34,6 +34,15 @@ export interface BindOptions<P, E extends object> {
    * Default: the router's, then the dispatcher's.
    */
   readonly onDead?: OnDead | undefined
+  /**
+   * Whether its deliveries are kept in the dispatcher's store, and survive a crash. Default: true where there is a store; those
+   * of queries never are. A durable handler needs a `name`: it is known by it.
+   */
+  readonly durable?: boolean | undefined
+  /** The names that it had before: what is stored under them is its own. */
+  readonly formerly?: string | readonly string[] | undefined
+  /** Where a handler that the store does not know yet begins: with what comes, or with all that is kept. Default `'now'`. */
+  readonly from?: 'now' | 'beginning' | undefined
 }
 
 /** One handler as it was bound: what `bind` records, `start()` checks and the engine runs. */
@@ -54,6 +63,9 @@ export interface Binding {
   readonly timeoutMs: number | undefined
   readonly recover: readonly Recover[]
   readonly onDead: OnDead | undefined
+  readonly durable: boolean | undefined
+  readonly formerly: readonly string[]
+  readonly from: 'now' | 'beginning'
   /** Made by the call of `bind`: its stack tells where that was. */
   readonly boundAt: Error
 }
@@ -70,7 +82,19 @@ export interface BindCall {
 /** The kind's router, as users call it. */
 export const routerName = { event: 'events', command: 'commands', query: 'queries' } as const
 
-const optionNames = ['name', 'inject', 'argname', 'responseEvent', 'workers', 'timeoutMs', 'recover', 'onDead']
+const optionNames = [
+  'name',
+  'inject',
+  'argname',
+  'responseEvent',
+  'workers',
+  'timeoutMs',
+  'recover',
+  'onDead',
+  'durable',
+  'formerly',
+  'from',
+]
 
 /**
  * Checks one call of `bind` by itself; what several bindings together get wrong, `wiring.ts` finds.
@@ -111,8 +135,33 @@ export function bindingOf(kind: Kind, call: BindCall): Binding {
     timeoutMs,
     recover: checkRecover(whose, recover),
     onDead,
+    ...checkDurable(whose, options),
     boundAt: new Error('bound here'),
   }
+}
+
+/** Whether its deliveries are kept where there is a store. */
+export function mayBeDurable({ router, durable }: Binding): boolean {
+  return router !== 'query' && durable !== false
+}
+
+function checkDurable(
+  whose: string,
+  { durable, formerly = [], from = 'now' }: BindOptions<object, object>,
+): Pick<Binding, 'durable' | 'formerly' | 'from'> {
+  if (durable !== undefined && typeof durable !== 'boolean') {
+    throw new InvalidOption(`${whose}durable is ${shown(durable)}. Pass true or false.`)
+  }
+  if (from !== 'now' && from !== 'beginning') {
+    throw new InvalidOption(`${whose}from is ${shown(from)}. Pass 'now' or 'beginning'.`)
+  }
+  const names: readonly unknown[] = Array.isArray(formerly) ? formerly : [formerly]
+  for (const name of names) {
+    if (typeof name !== 'string' || name === '' || name.includes('/')) {
+      throw new InvalidOption(`${whose}formerly has ${shown(name)}. Pass the names it had, as given to 'name'.`)
+    }
+  }
+  return { durable, formerly: names as readonly string[], from }
 }
 
 function checkTypes(kind: Kind, message: unknown): MessageType[] {

@@ -2,6 +2,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import type { StringMessage } from '../message/message-type.ts'
 import type { RecordedOptions, RequestOptions } from '../options.ts'
+import type { Transaction } from '../ports/store.ts'
 
 /**
  * What a handler knows of its delivery besides the message, and how it causes others.
@@ -49,4 +50,18 @@ export interface Context {
    * @throws what its handler throws.
    */
   request<M extends Fits<'command' | 'query'> | string>(message: M, options?: RequestOptions): Promise<ResultOf<M>>
+
+  /**
+   * Stores in one transaction what `work` writes, what this delivery has caused, and that it is done: all of it, or nothing.
+   * Once per delivery, as the last that its handler does: whatever it throws later is only a notice.
+   *
+   * ```ts
+   * await context.commit((tx) => tx.prepare('UPDATE stock SET left = left - 1 WHERE book = ?').run(event.book))
+   * ```
+   *
+   * @param work is given the store's transaction; what it returns is the response of the handler.
+   * @throws {ImproperlyConfigured} without a store. @throws {AlreadyCommitted} the second time.
+   * @throws what `work` throws, and {@link StoreFailed}: then nothing is stored.
+   */
+  commit<T>(work: (tx: Transaction) => T): Promise<Awaited<T>>
 }

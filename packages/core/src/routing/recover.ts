@@ -127,6 +127,9 @@ export function discard(options: WhenOptions = {}): Recover {
 /** What holds where nothing else is said: one attempt, and what burns none is tried again. */
 export const byDefault: Recover = retry({ attempts: 1 })
 
+/** The same for what survives a crash: with all attempts. */
+export const durableByDefault: Recover = retry()
+
 /** One after the other, the first that decides. */
 export function firstOf(policies: readonly Recover[]): Recover {
   return (error, delivery) => {

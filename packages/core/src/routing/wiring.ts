@@ -3,7 +3,7 @@ import { contractOf, isNamedByClass } from '../message/contract.ts'
 import type { Kind } from '../message/kind.ts'
 import { type MessageType, markedKind, sharedNames, typeName } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
-import { type Binding, routerName } from './binding.ts'
+import { type Binding, mayBeDurable, routerName } from './binding.ts'
 import { OpenProviders, Provider } from './providers.ts'
 import type { Router } from './router.ts'
 
@@ -33,9 +33,12 @@ export function nameHandlers(bindings: readonly Binding[]): HandlerNames {
 
 /**
  * Everything that is wrong with the handlers of a dispatcher, found before any of them runs.
- * @param messages what the dispatcher names besides: it is checked with them.
+ * @param of.messages what the dispatcher names besides: it is checked with them.
  */
-export function wiringProblems(routers: readonly Router[], messages: readonly MessageType[]): IambusError[] {
+export function wiringProblems(
+  routers: readonly Router[],
+  { messages, hasStore }: { readonly messages: readonly MessageType[]; readonly hasStore: boolean },
+): IambusError[] {
   const bindings = routers.flatMap((router) => router.bindings)
   return [
     ...routers.flatMap((router) => router.problems),
@@ -45,6 +48,7 @@ export function wiringProblems(routers: readonly Router[], messages: readonly Me
     ...inTwoRouters(bindings),
     ...twoHandlers(bindings),
     ...providersAtOdds(bindings),
+    ...(hasStore ? namelessDurable(bindings) : durableWithoutStore(bindings)),
   ]
 }
 
@@ -110,6 +114,26 @@ function twoHandlers(bindings: readonly Binding[]): IambusError[] {
     const text = `The ${what} has ${group.length} handlers: ${handlers}. It can have one: remove the others.`
     return fault('TWO_HANDLERS', text, group.at(-1)?.binding)
   })
+}
+
+/** A store knows a handler by its name: one that a minifier, or a second handler, may change would lose what is its own. */
+function namelessDurable(bindings: readonly Binding[]): IambusError[] {
+  const nameless = bindings.filter((binding) => mayBeDurable(binding) && binding.givenName === undefined)
+  return nameless.map((binding) => {
+    const of = binding.types.map((type) => `'${typeName(type)}'`).join(', ')
+    const text = `A handler of ${of} on dp.${routerName[binding.router]} is durable, and has no name. Give it one, by which the store will know it: { name: '...' }; or { durable: false }.`
+    return fault('NAME_NEEDED', text, binding)
+  })
+}
+
+function durableWithoutStore(bindings: readonly Binding[]): IambusError[] {
+  return bindings
+    .filter(({ durable }) => durable === true)
+    .map((binding) => {
+      const of = binding.types.map((type) => `'${typeName(type)}'`).join(', ')
+      const text = `A handler of ${of} is to be durable, and there is no store. Give the dispatcher one: { store: sqlite('bus.db') }.`
+      return fault('NO_STORE', text, binding)
+    })
 }
 
 function providersAtOdds(bindings: readonly Binding[]): IambusError[] {

@@ -1,0 +1,237 @@
+import type { Deadlines } from '../engine/deadlines.ts'
+import { asError } from '../errors.ts'
+import type { Observer } from '../observe.ts'
+import type { Progress, Span } from '../ports/progress.ts'
+import type { Claim, Exception, NewMessage, OpenStore, Settlement, StoredDeadLetter } from '../ports/store.ts'
+import { StoreFailed } from '../store-errors.ts'
+
+/** How many rows are gathered for one settlement at most. */
+const ROWS = 100
+
+/** How many positions may be passed before that is written by itself: until then, the log cannot be cut there. */
+const PASSED = 512
+
+/** How many settlements are on their way to the store at a time: what comes meanwhile is gathered for the next one. */
+const IN_FLIGHT = 4
+
+/** How long to wait after a failure of the store: twice as long each time, in milliseconds. */
+const BACKOFF = { firstMs: 100, maxMs: 5_000 }
+
+/** What a journal works with. */
+export interface JournalParts {
+  readonly store: OpenStore
+  readonly claim: Claim
+  readonly observer: Observer
+  readonly deadlines: Deadlines
+  /** The claim is another's now, or the store is closed. */
+  readonly whenLost: (error: Error) => void
+}
+
+/**
+ * Writes what happens to the messages of one claim, in the order in which it happens. What comes within a turn, or while the
+ * store is busy, is one settlement. A store that fails is tried again until it can: nothing is forgotten meanwhile.
+ */
+export class Journal {
+  /** How far this claim has come, with all that has been said to the journal. */
+  readonly progress: Progress
+  readonly #parts: JournalParts
+  #gathered = new Gathered()
+  #isScheduled = false
+  #passed = 0
+  #inFlight = 0
+  /** What the store could not take, in its order. Until it is written, nothing else is sent. */
+  #failed: Gathered[] = []
+  #failures = 0
+  #isLost = false
+  #whenIdle: (() => void)[] = []
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts
+    this.progress = parts.claim.progress.copy()
+  }
+
+  /** What is up to there is read, and may be started once this is written. */
+  reach(position: number): void {
+    this.progress.reached(position)
+    this.#gather().reached = position
+  }
+
+  done(span: Span): void {
+    this.progress.finish(span)
+    this.#gather().done(span)
+  }
+
+  /** What is in this span concerns nobody here. It is written with whatever comes next, or when it is much. */
+  pass([from, to]: Span): void {
+    this.progress.reached(to)
+    this.progress.finish([from, to])
+    this.#gathered.reached = to
+    this.#gathered.done([from, to])
+    this.#passed += to - from + 1
+    if (this.#passed < PASSED) return
+    this.#passed = 0
+    this.#gather()
+  }
+
+  /** The cursor may pass it. */
+  except(exception: Exception): void {
+    const { position } = exception
+    this.progress.finish([position, position])
+    const gathered = this.#gather()
+    gathered.cleared.delete(position)
+    gathered.exceptions.set(position, exception)
+    if (gathered.rows >= ROWS) this.#send()
+  }
+
+  clear(position: number): void {
+    const gathered = this.#gather()
+    gathered.exceptions.delete(position)
+    gathered.cleared.add(position)
+  }
+
+  bury(letter: StoredDeadLetter): void {
+    const gathered = this.#gather()
+    gathered.dead.push(letter)
+    if (gathered.rows >= ROWS) this.#send()
+  }
+
+  revive(letterId: string): void {
+    this.#gather().revived.push(letterId)
+  }
+
+  cause(messages: readonly NewMessage[]): void {
+    const gathered = this.#gather()
+    gathered.caused.push(...messages)
+    if (gathered.rows >= ROWS) this.#send()
+  }
+
+  /** Calls it when all that was said so far is written. */
+  whenWritten(run: () => void): void {
+    this.#gather().written.push(run)
+  }
+
+  /** Writes something with `work` in it, after all that was said so far. @throws what `work` throws, and {@link StoreFailed}. */
+  async commit(settlement: Settlement): Promise<void> {
+    this.#send()
+    if (this.#failed.length > 0) {
+      throw new StoreFailed('STORE_FAILED', 'The store fails, and is tried again: nothing can be committed meanwhile.')
+    }
+    await this.#parts.store.settle(this.#parts.claim, settlement)
+    for (const span of settlement.done ?? []) this.progress.finish(span)
+  }
+
+  /** Resolves when everything is written, or nothing can be any more. */
+  async idle(): Promise<void> {
+    this.#send()
+    while (!this.#isIdle) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  get #isIdle(): boolean {
+    return this.#isLost || (this.#gathered.isEmpty && this.#inFlight === 0 && this.#failed.length === 0)
+  }
+
+  #gather(): Gathered {
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      queueMicrotask(() => {
+        this.#isScheduled = false
+        if (this.#inFlight < IN_FLIGHT) this.#send()
+      })
+    }
+    return this.#gathered
+  }
+
+  #send(): void {
+    if (this.#gathered.isEmpty || this.#failed.length > 0 || this.#isLost) return
+    const gathered = this.#gathered
+    this.#gathered = new Gathered()
+    void this.#write(gathered)
+  }
+
+  async #write(gathered: Gathered): Promise<void> {
+    const { store, claim } = this.#parts
+    this.#inFlight += 1
+    try {
+      await store.settle(claim, gathered.settlement)
+    } catch (thrown) {
+      this.#inFlight -= 1
+      return this.#fail(gathered, asError(thrown))
+    }
+    this.#inFlight -= 1
+    this.#failures = 0
+    for (const run of gathered.written) run()
+    if (this.#inFlight < IN_FLIGHT) this.#send()
+    this.#wakeIdle()
+  }
+
+  #fail(gathered: Gathered, error: Error): void {
+    const { observer, deadlines, store, claim, whenLost } = this.#parts
+    const { code } = error as { code?: unknown }
+    if (code === 'CLAIM_LOST' || code === 'STORE_CLOSED') {
+      if (!this.#isLost) whenLost(error)
+      this.#isLost = true
+      return this.#wakeIdle()
+    }
+    const isFirst = this.#failed.push(gathered) === 1
+    if (!isFirst) return
+    const delayMs = Math.min(BACKOFF.firstMs * 2 ** this.#failures, BACKOFF.maxMs)
+    this.#failures += 1
+    observer.say('storeFailed', { store: store.name, handler: claim.subscription, error, delayMs })
+    deadlines.after(delayMs, () => void this.#again())
+  }
+
+  /** What failed is sent once more, in its order; what fails again waits again, with all that comes after it. */
+  async #again(): Promise<void> {
+    const failed = this.#failed
+    this.#failed = []
+    await Promise.all(failed.map((gathered) => this.#write(gathered)))
+    this.#send()
+    this.#wakeIdle()
+  }
+
+  #wakeIdle(): void {
+    if (this.#isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+}
+
+/** What one settlement is made of. */
+class Gathered {
+  reached: number | undefined = undefined
+  readonly spans: [number, number][] = []
+  readonly exceptions = new Map<number, Exception>()
+  readonly cleared = new Set<number>()
+  readonly dead: StoredDeadLetter[] = []
+  readonly revived: string[] = []
+  readonly caused: NewMessage[] = []
+  readonly written: (() => void)[] = []
+
+  /** Neighbours become one span. */
+  done([from, to]: Span): void {
+    const last = this.spans.at(-1)
+    if (last !== undefined && last[1] === from - 1) last[1] = to
+    else this.spans.push([from, to])
+  }
+
+  get rows(): number {
+    return this.exceptions.size + this.dead.length + this.caused.length
+  }
+
+  get isEmpty(): boolean {
+    const { reached, spans, cleared, revived, written } = this
+    const isPlain = reached === undefined && spans.length === 0 && cleared.size === 0
+    return isPlain && this.rows === 0 && revived.length === 0 && written.length === 0
+  }
+
+  get settlement(): Settlement {
+    const { reached, spans, exceptions, cleared, dead, revived, caused } = this
+    return {
+      reached,
+      done: spans,
+      exceptions: [...exceptions.values()],
+      cleared: [...cleared],
+      dead,
+      revived,
+      caused,
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import type { Delivery } from '../engine/delivery.ts'
+import type { Failures } from '../engine/failures.ts'
+import type { Keeper, Kept } from '../engine/kept.ts'
+import type { StoredLetter } from '../ports/dead-letters.ts'
+import type { Exception } from '../ports/store.ts'
+import type { Caused } from './caused.ts'
+import type { Feed } from './feed.ts'
+import { hasCrashed, storedFailures } from './stored-failures.ts'
+
+/** Writes down what becomes of the deliveries of a feed. */
+export class Keeping implements Keeper {
+  readonly #feed: Feed
+
+  constructor(feed: Feed) {
+    this.#feed = feed
+  }
+
+  prepare({ rest }: Delivery): void {
+    if (rest?.recorded === undefined || rest.kept === undefined) return
+    rest.kept.caused = this.#feed.parts.causing.caused(rest.recorded)
+  }
+
+  finish(delivery: Delivery, told: () => void): void {
+    const { journal, causing } = this.#feed.parts
+    const { kept, replays } = restOf(delivery)
+    const caused = delivery.rest?.recorded === undefined ? undefined : (kept.caused as Caused | undefined)
+    this.#close(kept)
+    if (replays !== undefined) {
+      journal.revive(replays)
+      this.#feed.dead.delete(replays)
+    }
+    if (caused !== undefined) journal.cause(caused.stored)
+    journal.whenWritten(() => {
+      told()
+      if (caused !== undefined) causing.release(caused)
+    })
+    this.left(delivery)
+  }
+
+  retry(delivery: Delivery, failures: Failures, delayMs: number): void {
+    const feed = this.#feed
+    const { kept, replays } = restOf(delivery)
+    feed.retrying += 1
+    if (replays === undefined) {
+      const dueAt = feed.parts.store.now() + delayMs
+      this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
+    }
+    feed.window.leave(delivery.key, kept)
+  }
+
+  restart(delivery: Delivery, go: () => void): void {
+    const feed = this.#feed
+    if (!feed.isOpen) return
+    const { journal, suspects } = feed.parts
+    const { kept, replays } = restOf(delivery)
+    const failures = delivery.rest?.failures as Failures
+    feed.retrying -= 1
+    feed.window.enter(delivery.key, kept)
+    const start = (state: 'started' | 'alone'): void => {
+      if (replays === undefined) this.#except(kept, { state, key: delivery.key, note: storedFailures(failures) })
+      journal.whenWritten(go)
+    }
+    if (!hasCrashed(failures)) return start('started')
+    suspects.add((ended) => {
+      kept.whenLeft = ended
+      start('alone')
+    })
+  }
+
+  bury(delivery: Delivery, letter: StoredLetter, told: () => void): void {
+    const feed = this.#feed
+    const { journal, handler, letters, claim } = feed.parts
+    const { kept } = restOf(delivery)
+    journal.bury(letters.stored(letter, claim))
+    if (delivery.key !== undefined && handler.onDead === 'park' && kept.position !== undefined) {
+      this.#except(kept, { state: 'dead', key: delivery.key, note: letter.id })
+      feed.dead.set(letter.id, delivery)
+    } else this.#close(kept)
+    journal.whenWritten(told)
+    this.left(delivery)
+  }
+
+  holds({ rest }: Delivery): boolean {
+    return this.#feed.dead.has(rest?.letter ?? '')
+  }
+
+  setAside(delivery: Delivery): void {
+    const { kept } = restOf(delivery)
+    this.#feed.window.leave(delivery.key, kept)
+    if (delivery.key === undefined || kept.position === undefined) return
+    this.#feed.putAside(delivery.key, kept.position)
+    kept.isException = true
+  }
+
+  left(delivery: Delivery): void {
+    const feed = this.#feed
+    feed.window.leave(delivery.key, restOf(delivery).kept)
+    feed.lessAside()
+    if (delivery.key !== undefined) feed.refill.key(delivery.key)
+  }
+
+  async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
+    const { journal, causing } = this.#feed.parts
+    const { kept, replays } = restOf(delivery)
+    const { position, isException } = kept
+    let caused: Caused | undefined
+    const remember = (made: Caused): Caused['stored'] => {
+      caused = made
+      return made.stored
+    }
+    await journal.commit({
+      done: position === undefined || isException ? [] : [[position, position]],
+      cleared: position !== undefined && isException ? [position] : [],
+      revived: replays === undefined ? [] : [replays],
+      work: (tx) => {
+        const made = work(tx)
+        return made instanceof Promise ? made.then(remember) : remember(made)
+      },
+    })
+    if (replays !== undefined) this.#feed.dead.delete(replays)
+    if (caused !== undefined) causing.release(caused)
+  }
+
+  #except(kept: Kept, exception: Omit<Exception, 'position' | 'dueAt'> & { readonly dueAt?: number }): void {
+    const { position } = kept
+    if (position === undefined) return
+    this.#feed.parts.journal.except({ dueAt: undefined, ...exception, position })
+    this.#feed.window.becameException(position)
+    kept.isException = true
+  }
+
+  /** A message is finished. */
+  #close({ position, isException }: Kept): void {
+    if (position === undefined) return
+    if (isException) this.#feed.parts.journal.clear(position)
+    else this.#feed.parts.journal.done([position, position])
+  }
+}
+
+function restOf(delivery: Delivery): { readonly kept: Kept; readonly replays?: string } {
+  return delivery.rest as { kept: Kept; replays?: string } // Only what is kept comes here.
+}

@@ -1,0 +1,136 @@
+import type { Deadlines } from '../engine/deadlines.ts'
+import { asError } from '../errors.ts'
+import type { Codec } from '../message/codec.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Observer } from '../observe.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { LoggedMessage, OpenStore } from '../ports/store.ts'
+import { envelopeOf, unreadableOf } from './stored-envelope.ts'
+
+/** How many messages are read at a time. */
+const PAGE = 256
+
+/** How long to wait after a failure of the store, in milliseconds. */
+const RETRY_MS = 1_000
+
+/** Takes what is read of one partition. */
+export interface Reading {
+  readonly partition: number
+  /** Up to where it has been given the log. */
+  readonly readPosition: number
+  readonly hasRoom: boolean
+  /** Messages after `after`, without gaps but for what is there no more. It takes as many of the first ones as it can. */
+  offer(messages: readonly ReadMessage[]): void
+}
+
+/** A message as it was read: brought back once, for all that take it. */
+export class ReadMessage {
+  readonly stored: LoggedMessage
+  readonly #codec: Codec
+  readonly #clock: Clock
+  #envelope: Envelope | undefined
+  /** Why it cannot be read; known once its envelope was asked for. */
+  fault: Error | undefined = undefined
+
+  constructor(stored: LoggedMessage, codec: Codec, clock: Clock) {
+    this.stored = stored
+    this.#codec = codec
+    this.#clock = clock
+  }
+
+  get envelope(): Envelope {
+    this.#envelope ??= this.#read()
+    return this.#envelope
+  }
+
+  #read(): Envelope {
+    try {
+      return envelopeOf(this.stored, this.#codec, this.#clock)
+    } catch (thrown) {
+      this.fault = asError(thrown)
+      return unreadableOf(this.stored, this.fault, this.#clock)
+    }
+  }
+}
+
+/** What a reader works with. */
+export interface LogReaderParts {
+  readonly store: OpenStore
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly deadlines: Deadlines
+  readonly observer: Observer
+}
+
+/** Reads the log, once for all handlers of this node that have come equally far: when there may be something new, never else. */
+export class LogReader {
+  readonly #parts: LogReaderParts
+  readonly #readings: Reading[] = []
+  #isReading = false
+  #isWanted = false
+  #isStopped = false
+
+  constructor(parts: LogReaderParts) {
+    this.#parts = parts
+  }
+
+  add(reading: Reading): void {
+    this.#readings.push(reading)
+  }
+
+  /** There may be something to read, or room for it. */
+  readonly wake = (): void => {
+    this.#isWanted = true
+    if (this.#isReading || this.#isStopped) return
+    this.#isReading = true
+    queueMicrotask(() => void this.#readAll())
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** The messages at these positions, as they are brought back. */
+  async at(partition: number, positions: readonly number[]): Promise<ReadMessage[]> {
+    return (await this.#parts.store.readAt(partition, positions)).map((stored) => this.#readMessage(stored))
+  }
+
+  async #readAll(): Promise<void> {
+    try {
+      while (this.#isWanted && !this.#isStopped) {
+        this.#isWanted = false
+        for (const partition of new Set(this.#readings.map((reading) => reading.partition))) {
+          while (await this.#readSome(partition));
+        }
+      }
+    } catch (thrown) {
+      this.#fail(asError(thrown))
+    } finally {
+      this.#isReading = false
+    }
+  }
+
+  /** Tells whether there may be more. */
+  async #readSome(partition: number): Promise<boolean> {
+    const readings = this.#readings.filter((reading) => reading.partition === partition && reading.hasRoom)
+    if (readings.length === 0 || this.#isStopped) return false
+    const after = Math.min(...readings.map(({ readPosition }) => readPosition))
+    const stored = await this.#parts.store.read(partition, after, PAGE)
+    const last = stored.at(-1)
+    if (last === undefined || this.#isStopped) return false
+    const messages = stored.map((message) => this.#readMessage(message))
+    for (const reading of readings) if (reading.readPosition < last.position) reading.offer(messages)
+    return true
+  }
+
+  #readMessage(stored: LoggedMessage): ReadMessage {
+    return new ReadMessage(stored, this.#parts.codec, this.#parts.clock)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isStopped) return
+    const { observer, deadlines, store } = this.#parts
+    observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs: RETRY_MS })
+    deadlines.after(RETRY_MS, this.wake)
+  }
+}

@@ -1,0 +1,245 @@
+import type { Delivery, Waiter } from '../engine/delivery.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Handler } from '../engine/handler.ts'
+import type { Dispatch } from '../engine/outlet.ts'
+import { asError, CodecError, ImproperlyConfigured } from '../errors.ts'
+import { Codec } from '../message/codec.ts'
+import { Envelope } from '../message/envelope.ts'
+import type { MessageType } from '../message/message-type.ts'
+import { uuidV7 } from '../message/uuid.ts'
+import type { Observer } from '../observe.ts'
+import { SCAN_AHEAD } from '../options.ts'
+import type { Claim, Finding, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { Timer } from '../ports/clock.ts'
+import { StoreFailed } from '../store-errors.ts'
+import type { Route } from '../routing/handler-map.ts'
+import type { Caused, Causing } from './caused.ts'
+import { Feed } from './feed.ts'
+import { Journal } from './journal.ts'
+import { LogReader } from './log-reader.ts'
+import { recover } from './recovery.ts'
+import { dueAtOf } from './delays.ts'
+import { StoredDelays } from './stored-delays.ts'
+import { storedOf } from './stored-envelope.ts'
+import { StoredLetters } from './stored-letters.ts'
+import { Suspects } from './suspects.ts'
+
+/** What persistence is opened with. */
+export interface PersistenceParts {
+  readonly store: Store
+  readonly service: string | undefined
+  readonly engine: Engine
+  readonly observer: Observer
+  readonly types: readonly MessageType[]
+  readonly subscriptions: readonly Subscription[]
+  readonly maxDepth: number
+  /** Delivers to handlers of this process alone what was stored for others, or was not to be stored. */
+  readonly release: (local: readonly Dispatch[]) => void
+}
+
+/** What a dispatcher has of its store: it appends messages, and feeds the durable handlers from the log. */
+export class Persistence implements Causing {
+  readonly store: OpenStore
+  readonly letters: StoredLetters
+  readonly delays: StoredDelays
+  /** Whoever waits for what becomes of a message, by its id. */
+  readonly waiters: Map<string, Waiter> = new Map()
+  /** By handler and partition. */
+  readonly feeds: Map<string, Feed> = new Map()
+  readonly #parts: PersistenceParts
+  readonly #codec: Codec
+  readonly #suspects = new Suspects()
+  readonly #reader: LogReader
+  readonly #journals: Journal[] = []
+
+  /** @throws {StoreFailed | ImproperlyConfigured} where the store cannot be opened. */
+  static async open(parts: PersistenceParts): Promise<Persistence> {
+    const { store, service, subscriptions, engine, observer } = parts
+    let wake = (): void => {}
+    const opened = await store.open({ service, subscriptions, clock: engine.clock, wake: () => wake() })
+    for (const finding of opened.findings) sayFinding(finding, { observer, store: store.name })
+    const persistence = new Persistence(parts, opened)
+    wake = persistence.#reader.wake
+    return persistence
+  }
+
+  private constructor(parts: PersistenceParts, store: OpenStore) {
+    const { engine, observer } = parts
+    this.#parts = parts
+    this.store = store
+    this.#codec = new Codec(parts.types)
+    this.letters = new StoredLetters(this.#codec, engine.clock)
+    const { clock, deadlines } = engine
+    const { isShared } = store
+    this.delays = new StoredDelays({ store, isShared, clock, observer, encode: (envelope) => this.stored(envelope) })
+    this.#reader = new LogReader({ store, codec: this.#codec, clock, deadlines, observer })
+  }
+
+  /** Brings back what is left from before, and begins to read. */
+  async start(): Promise<void> {
+    const { observer } = this.#parts
+    const feeds = (await this.store.claim()).map((claim) => this.#open(claim))
+    let suspects = 0
+    for (const feed of feeds) suspects += await recover(feed)
+    if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
+    this.#reader.wake()
+    this.delays.wake()
+  }
+
+  /** Whether messages of this type are stored. */
+  isFor(route: Route<Handler>): boolean {
+    return this.store.takes(route.type) || route.handlers.some(({ isDurable }) => isDurable)
+  }
+
+  /** The envelope of a message that is stored, or is caused by one that is. */
+  envelopeOf({ message, route, of }: Dispatch): Envelope {
+    if (typeof of === 'object') return of
+    const { clock } = this.#parts.engine
+    return new Envelope({ message, type: route.type, clock, key: of, ownId: this.newId() })
+  }
+
+  newId(): string {
+    return uuidV7(this.#parts.engine.clock.now())
+  }
+
+  /** @throws {CodecError} for a message that would not come back as it is. */
+  stored(envelope: Envelope): NewMessage {
+    try {
+      return storedOf(envelope, this.#codec)
+    } catch (thrown) {
+      if (!(thrown instanceof CodecError) || thrown.code !== 'UNKNOWN_TYPE') throw thrown
+      const text = `'${envelope.type}' cannot be stored: the dispatcher does not know its class. Name it in its messages.`
+      throw new CodecError('UNKNOWN_TYPE', text, { cause: thrown, path: thrown.path })
+    }
+  }
+
+  caused(recorded: readonly Dispatch[]): Caused {
+    const stored: NewMessage[] = []
+    const local: Dispatch[] = []
+    for (const dispatch of recorded) {
+      const { route } = dispatch
+      const isStored = this.isFor(route)
+      if (isStored) stored.push({ ...this.stored(this.envelopeOf(dispatch)), dueAt: this.#dueAt(dispatch) })
+      const handlers = isStored ? route.handlers.filter(({ isDurable }) => !isDurable) : route.handlers
+      if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers } })
+    }
+    return { stored, local }
+  }
+
+  release({ stored, local }: Caused): void {
+    if (local.length > 0) this.#parts.release(local)
+    for (const { dueAt } of stored) if (dueAt !== undefined) this.delays.expect(dueAt)
+  }
+
+  /** When it is due, if it is not at once. */
+  #dueAt({ delay }: Dispatch): number | undefined {
+    const now = this.store.now()
+    const dueAt = delay === undefined ? now : dueAtOf(delay, now)
+    return dueAt > now ? dueAt : undefined
+  }
+
+  /** Stores what a handler does and causes, and that its delivery is done, as one. */
+  async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
+    const { kept } = delivery.more()
+    if (kept !== undefined) return kept.keeper.commit(delivery, work)
+    let caused: Caused | undefined
+    const remember = (made: Caused): Caused['stored'] => {
+      caused = made
+      return made.stored
+    }
+    await this.store.settle(undefined, {
+      work: (tx) => {
+        const made = work(tx)
+        return made instanceof Promise ? made.then(remember) : remember(made)
+      },
+    })
+    if (caused !== undefined) this.release(caused)
+  }
+
+  /** Where a dead letter came from, if that is run here. */
+  feedOf(letter: StoredDeadLetter): Feed | undefined {
+    return this.feeds.get(feedName(letter))
+  }
+
+  /** Reads no more, and starts nothing more. */
+  pause(): void {
+    this.#reader.stop()
+    this.#suspects.stop()
+    this.delays.close()
+    for (const feed of this.feeds.values()) feed.isOpen = false
+  }
+
+  /** Writes what is left to be written, gives the claims back, and closes the store. */
+  async close(deadlineMs: number): Promise<void> {
+    const { observer } = this.#parts
+    try {
+      await this.#written(deadlineMs)
+      for (const feed of this.feeds.values()) feed.letGo()
+      await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
+      await this.store.close()
+    } catch (thrown) {
+      observer.say('storeCloseFailed', { store: this.store.name, error: asError(thrown) })
+    }
+  }
+
+  /** @throws {StoreFailed} at the deadline. */
+  async #written(deadlineMs: number): Promise<void> {
+    const { clock } = this.#parts.engine
+    let timer: Timer | undefined
+    const late = new Promise<never>((_, reject) => {
+      if (deadlineMs === Number.POSITIVE_INFINITY) return
+      const error = new StoreFailed('STORE_FAILED', `It could not write what was left within ${deadlineMs} ms.`)
+      timer = clock.after(deadlineMs, () => reject(error))
+    })
+    try {
+      await Promise.race([Promise.all(this.#journals.map((journal) => journal.idle())), late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #open(claim: Claim): Feed {
+    const { store, letters, waiters } = this
+    const { engine, observer, maxDepth } = this.#parts
+    const { scanAhead = SCAN_AHEAD } = store
+    const handler = engine.handlers.get(claim.subscription)
+    if (handler === undefined) {
+      throw new ImproperlyConfigured(
+        'UNKNOWN_CLAIM',
+        `The store gave a claim of ${claim.subscription}, which is not bound.`,
+      )
+    }
+    const { deadlines } = engine
+    const whenLost = (error: Error): void => {
+      feed.isOpen = false
+      observer.say('claimLost', { store: store.name, handler: handler.name, error })
+    }
+    const journal = new Journal({ store, claim, observer, deadlines, whenLost })
+    const reader = this.#reader
+    const parts = { handler, claim, store, journal, engine, observer, reader, letters, maxDepth, scanAhead, waiters }
+    const feed = new Feed({ ...parts, suspects: this.#suspects, causing: this })
+    this.#journals.push(journal)
+    this.feeds.set(feedName(claim), feed)
+    reader.add(feed)
+    return feed
+  }
+}
+
+function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {
+  return `${subscription}#${partition}`
+}
+
+function sayFinding(finding: Finding, { observer, store }: { observer: Observer; store: string }): void {
+  const { kind } = finding
+  if (kind === 'orphan') observer.say('orphaned', { store, handler: finding.subscription, pending: finding.pending })
+  else if (kind === 'typeRemoved') {
+    const { subscription, type, pending } = finding
+    observer.say('typeRemoved', { store, handler: subscription, type, pending })
+  } else if (kind === 'lost') observer.say('storeLost', { store, text: finding.text })
+  else
+    observer.say('subscribed', {
+      store,
+      handler: finding.subscription,
+      formerly: kind === 'renamed' ? finding.from : undefined,
+    })
+}

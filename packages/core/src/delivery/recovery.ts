@@ -1,0 +1,99 @@
+import { Delivery } from '../engine/delivery.ts'
+import { Failures } from '../engine/failures.ts'
+import type { Kept } from '../engine/kept.ts'
+import type { Exception } from '../ports/store.ts'
+import type { Feed } from './feed.ts'
+import type { ReadMessage } from './log-reader.ts'
+import { failuresOf } from './stored-failures.ts'
+
+/** How many messages are brought back at a time. */
+const PAGE = 256
+
+/**
+ * Brings back what a claim has left from before: what is retrying, dead in its lane, set aside, and suspect. Of what is set
+ * aside only the positions come into memory.
+ *
+ * @returns how many are suspect: they were started, and the process ended.
+ */
+export async function recover(feed: Feed): Promise<number> {
+  const { store, claim } = feed.parts
+  const exceptions = [...(await store.exceptions(claim)), ...(await interrupted(feed))]
+  exceptions.sort((a, b) => a.position - b.position)
+  // The head of a lane first: what is aside waits behind it.
+  for (const dead of exceptions.filter(({ state }) => state === 'dead')) await resumeDead(feed, dead)
+  const retrying = exceptions.filter(({ state }) => state === 'retrying')
+  for (let first = 0; first < retrying.length; first += PAGE) {
+    await resumeRetrying(feed, retrying.slice(first, first + PAGE))
+  }
+  let suspects = 0
+  for (const { position, key, state, note } of exceptions) {
+    if (state === 'retrying' || state === 'dead') continue
+    if (state !== 'aside') suspects += 1
+    if (key === undefined) feed.refill.alone(undefined, { position, state, note })
+    else feed.aside.add(key, { position, state, note })
+  }
+  for (const letter of await store.deadLetters.replaying(claim.subscription)) {
+    if (letter.partition !== claim.partition) continue
+    feed.parts.suspects.add((ended) => {
+      const { rest } = feed.replay(letter, feed.parts.letters.envelope(letter))
+      if (rest?.kept === undefined) ended()
+      else rest.kept.whenLeft = ended
+    })
+  }
+  feed.refill.all()
+  return suspects
+}
+
+/** What was reached, and is not finished: if the claim was not given back in order, it may have been started. */
+async function interrupted(feed: Feed): Promise<Exception[]> {
+  const { claim, journal, reader } = feed.parts
+  const unfinished = claim.isClean ? [] : journal.progress.unfinished()
+  const messages = unfinished.length === 0 ? [] : await reader.at(feed.partition, unfinished)
+  const found = messages
+    .filter(({ stored }) => feed.takes(stored))
+    .map(({ stored: { position, key } }): Exception => {
+      return { position, key, state: 'started', dueAt: undefined, note: undefined }
+    })
+  for (const exception of found) journal.except(exception)
+  for (const position of unfinished) if (!journal.progress.isFinished(position)) journal.done([position, position])
+  return found
+}
+
+async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Promise<void> {
+  const { store, reader, journal, handler, engine } = feed.parts
+  const messages = await reader.at(
+    feed.partition,
+    exceptions.map(({ position }) => position),
+  )
+  const byPosition = new Map<number, ReadMessage>(messages.map((message) => [message.stored.position, message]))
+  for (const { position, dueAt = 0, note } of exceptions) {
+    const message = byPosition.get(position)
+    if (message === undefined) {
+      journal.clear(position) // It was erased.
+      continue
+    }
+    const kept: Kept = { keeper: feed.keeper, position, isException: true }
+    const delivery = feed.deliveryOf(message, kept)
+    const { key } = delivery
+    delivery.more().failures = note === undefined ? new Failures() : failuresOf(note)
+    if (key !== undefined && handler.lanes.of(key) !== undefined) {
+      // A handler from before the stop still has the lane.
+      feed.window.enter(key, kept)
+      feed.submit(delivery)
+    } else {
+      feed.retrying += 1
+      engine.held.hold(delivery, Math.max(0, dueAt - store.now()))
+    }
+  }
+}
+
+async function resumeDead(feed: Feed, { position, note: id = '' }: Exception): Promise<void> {
+  const { store, journal, letters, engine, handler } = feed.parts
+  const letter = await store.deadLetters.get(id)
+  if (letter === undefined) return journal.clear(position)
+  const envelope = letters.envelope(letter)
+  const dead = new Delivery(handler, envelope.message, envelope, undefined)
+  dead.rest = { letter: id, kept: { keeper: feed.keeper, position, isException: true } }
+  feed.dead.set(id, dead)
+  engine.held.holdDead(dead)
+}

@@ -1,0 +1,123 @@
+import { hash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { CodecError } from '../errors.ts'
+import type { MessageHeaders } from '../message/augmentable.ts'
+import type { Codec } from '../message/codec.ts'
+import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { NewMessage, StoredMessage } from '../ports/store.ts'
+
+/** How many of the deliveries that led to a message are stored with it: the latest. */
+const CAUSES = 10
+
+/** What else an envelope has, as it is stored; with short names, since every message has it. */
+interface StoredParts {
+  /** Headers. */
+  readonly h?: MessageHeaders
+  /** The correlation id, where it is not the message's own. */
+  readonly c?: string
+  /** The deliveries that led to it, the latest first: id, type and handler of each. */
+  readonly by?: readonly (readonly [id: string, type: string, handler: string])[]
+  /** How many there were in all. */
+  readonly d?: number
+}
+
+/** A message that was stored, and cannot be read any more: what is left of it. */
+export class Unreadable {
+  static readonly type = 'iambus.unreadable'
+  /** The message as it was stored. */
+  readonly body: string
+  /** Why it cannot be read. */
+  readonly reason: string
+
+  constructor(body: string, reason: string) {
+    this.body = body
+    this.reason = reason
+  }
+}
+
+/** An envelope as it is stored. @throws {CodecError} for a message that would not come back as it is. */
+export function storedOf(envelope: Envelope, codec: Codec): NewMessage {
+  const { id, type, key, time, givenId, message } = envelope
+  const body = message instanceof Unreadable ? message.body : codec.encode(message)
+  const parts = partsOf(envelope)
+  return withChecksum({ id, type, key, time, envelope: parts, body, mayRepeat: givenId !== undefined, crc: 0 })
+}
+
+function withChecksum(message: NewMessage): NewMessage {
+  return { ...message, crc: checksumOf(message) }
+}
+
+/**
+ * The envelope of what was stored.
+ * @throws {CodecError | ContractViolation} for a message that is damaged, or of a type or version that is not known here.
+ */
+export function envelopeOf(stored: StoredMessage, codec: Codec, clock: Clock): Envelope {
+  if (checksumOf(stored) !== stored.crc) {
+    const text = `The message '${stored.id}' of type '${stored.type}' is damaged: its checksum is another.`
+    throw new CodecError('DAMAGED', `${text} Look at the file that it is stored in.`)
+  }
+  return read(stored, codec.decode(stored.body), clock)
+}
+
+/** The envelope of a message that cannot be read: with all that can be read of it. */
+export function unreadableOf(stored: StoredMessage, reason: Error, clock: Clock): Envelope {
+  return read(stored, new Unreadable(stored.body, reason.message), clock)
+}
+
+function read(stored: StoredMessage, message: object | string, clock: Clock): Envelope {
+  const { id, type, key, time } = stored
+  const { h: headers, c: correlationId, by = [], d = 0 } = parsedParts(stored.envelope)
+  const cause = by.reduceRight<Cause | undefined>((before, [causeId, causeType, handler], index) => {
+    return { id: causeId, type: causeType, handler, depth: d - index, cause: before }
+  }, undefined)
+  return new Envelope({
+    message,
+    type,
+    clock,
+    key,
+    headers: headers && Object.freeze(headers),
+    ownId: id,
+    correlationId,
+    cause,
+    time,
+  })
+}
+
+/** The id of a message that a delivery causes: the same each time that it is tried. */
+export function causedId(causeId: string, handler: string, place: number): string {
+  const digest = hash('sha256', `${causeId}\n${handler}\n${place}`, 'hex')
+  // A UUID of version 8 (RFC 9562): what is in it is its maker's own matter.
+  const variant = ((Number.parseInt(digest[16] as string, 16) & 0x3) | 0x8).toString(16)
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`
+}
+
+function partsOf({ id, headers, correlationId, cause }: Envelope): string {
+  if (headers === noHeaders && cause === undefined && correlationId === id) return ''
+  const parts: { -readonly [N in keyof StoredParts]: StoredParts[N] } = {}
+  if (headers !== noHeaders) parts.h = headers
+  if (correlationId !== id) parts.c = correlationId
+  if (cause !== undefined) {
+    const by: [string, string, string][] = []
+    for (let link: Cause | undefined = cause; link !== undefined && by.length < CAUSES; link = link.cause) {
+      by.push([link.id, link.type, link.handler])
+    }
+    parts.by = by
+    parts.d = cause.depth
+  }
+  return JSON.stringify(parts)
+}
+
+function parsedParts(text: string): StoredParts {
+  if (text === '') return {}
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+  } catch {
+    return {} // It is damaged, as the checksum has told.
+  }
+}
+
+function checksumOf({ id, type, key, time, envelope, body }: StoredMessage): number {
+  return crc32(`${id}\n${type}\n${key === undefined ? '' : `=${key}`}\n${time}\n${envelope}\n${body}`)
+}

@@ -1,0 +1,64 @@
+import type { Kept } from '../engine/kept.ts'
+
+/** How many messages of one handler and partition wait or run in memory at a time. */
+const SIZE = 256
+
+/** How many of them may be of one key: what is behind those is set aside in the store. */
+export const OF_ONE_KEY = 64
+
+/** What of the log is in memory, for one handler and partition. */
+export class Window {
+  /** To be called when there is room again, after there was none. */
+  readonly #whenRoom: () => void
+  #size = 0
+  readonly #ofKey = new Map<string, number>()
+  /** Those that are no exceptions in the store yet, in the order of the log. */
+  readonly #inLog = new Map<number, { readonly kept: Kept; readonly key: string | undefined }>()
+  #wasFull = false
+
+  constructor(whenRoom: () => void) {
+    this.#whenRoom = whenRoom
+  }
+
+  get hasRoom(): boolean {
+    if (this.#size < SIZE) return true
+    this.#wasFull = true
+    return false
+  }
+
+  /** How many of a key are in memory. */
+  of(key: string): number {
+    return this.#ofKey.get(key) ?? 0
+  }
+
+  enter(key: string | undefined, kept: Kept): void {
+    this.#size += 1
+    if (key !== undefined) this.#ofKey.set(key, this.of(key) + 1)
+    if (kept.position !== undefined && !kept.isException) this.#inLog.set(kept.position, { kept, key })
+  }
+
+  leave(key: string | undefined, kept: Kept): void {
+    this.#size -= 1
+    if (key !== undefined) {
+      const left = this.of(key) - 1
+      if (left > 0) this.#ofKey.set(key, left)
+      else this.#ofKey.delete(key)
+    }
+    if (kept.position !== undefined) this.#inLog.delete(kept.position)
+    const { whenLeft } = kept
+    kept.whenLeft = undefined
+    whenLeft?.()
+    if (!this.#wasFull || this.#size > SIZE / 2) return
+    this.#wasFull = false
+    this.#whenRoom()
+  }
+
+  /** What is at this position, as long as it is no exception. */
+  at(position: number): { readonly kept: Kept; readonly key: string | undefined } | undefined {
+    return this.#inLog.get(position)
+  }
+
+  becameException(position: number): void {
+    this.#inLog.delete(position)
+  }
+}

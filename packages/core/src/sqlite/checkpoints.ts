@@ -1,0 +1,111 @@
+import { Worker } from 'node:worker_threads'
+import { isInTransaction, type SqliteDatabase } from './handle.ts'
+
+/** About how many pages of the write-ahead log are worth a checkpoint: as many as SQLite's own default. */
+const PAGES = 1_000
+/** From so many on, whoever writes makes a checkpoint itself: the worker does not keep up. About 32 MB. */
+const LIMIT = 8 * PAGES
+const PAGE_BYTES = 4_096
+/** What each transaction writes at least: the rows of the log and of a claim, and the last page of the messages. */
+const PAGES_EACH = 3
+
+// Text, so that it runs from TypeScript, from `dist` and from a bundle alike.
+const program = `
+const { parentPort, workerData } = require('node:worker_threads')
+const { DatabaseSync } = require('node:sqlite')
+const database = new DatabaseSync(workerData)
+const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
+parentPort.on('message', () => {
+  try {
+    checkpoint.get()
+  } finally {
+    parentPort.postMessage('done')
+  }
+})
+`
+
+/**
+ * Moves what is in the write-ahead log to the file, in a thread of its own: the writer does not wait for the disk. What was
+ * written meanwhile, the writer moves itself, which is little; then all is moved, and the log begins again from its start.
+ */
+export class Checkpoints {
+  readonly #path: string
+  readonly #database: SqliteDatabase
+  #worker: Worker | undefined
+  #pages = 0
+  #isBusy = false
+  #isToFinish = false
+  #hasFailed = false
+
+  constructor(path: string, database: SqliteDatabase) {
+    this.#path = path
+    this.#database = database
+    database.exec('PRAGMA wal_autocheckpoint = 0')
+  }
+
+  /** A transaction was committed, and added about so many bytes. */
+  committed(bytes: number): void {
+    this.#pages += PAGES_EACH + bytes / PAGE_BYTES
+    if (this.#isToFinish || this.#pages > LIMIT) this.#finish()
+    else if (this.#pages > PAGES && !this.#isBusy) this.#begin()
+  }
+
+  #begin(): void {
+    if (this.#hasFailed) {
+      this.#finish()
+      return
+    }
+    this.#isBusy = true
+    this.#worker ??= this.#start()
+    this.#worker?.postMessage('begin')
+  }
+
+  /** It keeps no process alive, takes none of its arguments, and if it fails, checkpoints are made without it. */
+  #start(): Worker | undefined {
+    try {
+      const worker = new Worker(program, {
+        eval: true,
+        workerData: this.#path,
+        name: 'iambus checkpoints',
+        execArgv: ['--no-warnings'],
+        env: {},
+      })
+      worker.unref()
+      worker.on('message', () => {
+        this.#isBusy = false
+        this.#isToFinish = true
+        if (!isInTransaction(this.#database)) this.#finish()
+      })
+      worker.on('error', () => this.#fail())
+      return worker
+    } catch {
+      this.#fail()
+      return undefined
+    }
+  }
+
+  #fail(): void {
+    this.#worker = undefined
+    this.#hasFailed = true
+    this.#isBusy = false
+  }
+
+  #finish(): void {
+    this.#isToFinish = false
+    this.#pages = 0
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // Nothing is lost by that: it stays in the write-ahead log, and is tried again later.
+    }
+  }
+
+  /** Ends the worker; a checkpoint that it is making ends first. */
+  async close(): Promise<void> {
+    const worker = this.#worker
+    if (worker === undefined) return
+    this.#worker = undefined
+    worker.ref()
+    await worker.terminate()
+  }
+}

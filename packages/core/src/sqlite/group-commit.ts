@@ -1,0 +1,294 @@
+import type { NewMessage } from '../ports/store.ts'
+import { CommitDeadlock, StoreFailed } from '../store-errors.ts'
+import { failureOf, isBusy, isOfTheFile } from './failure.ts'
+import { isInTransaction, type SqliteDatabase } from './handle.ts'
+import type { Pruning } from './prune.ts'
+import { type Operation, Queued, WriteQueue } from './write-queue.ts'
+import type { SeenIds } from './seen-ids.ts'
+import type { Statements } from './statements.ts'
+import { Transaction } from './transaction.ts'
+import type { Watch } from './watch.ts'
+import type { Works } from './works.ts'
+
+interface GroupCommitParts {
+  readonly name: string
+  readonly database: SqliteDatabase
+  readonly statements: Statements
+  readonly now: () => number
+  readonly pruning: Pruning
+  readonly seen: SeenIds
+  readonly works: Works
+  readonly watch: Watch
+  /** For how long another connection may keep this one from beginning, in milliseconds. */
+  readonly busyTimeoutMs: number
+  readonly wake: () => void
+  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
+  readonly committed: (bytes: number) => void
+}
+
+const nothing: readonly NewMessage[] = []
+const pruneMore: Operation<void> = { rows: 0, apply: () => {} }
+const nobody = { resolve: () => {}, reject: () => {}, isInside: false }
+
+/**
+ * Stores what waits, in the order of the calls, many operations in one transaction; each resolves after the commit.
+ *
+ * Operations have no savepoints of their own: they check before they write. If one fails all the same, or where one has work
+ * of a handler to do, the group is run with care: each in a savepoint, and what is known of the transaction written before.
+ * So one that fails is undone alone, and if somebody's work ends the transaction, the file is as it should be.
+ */
+export class GroupCommit {
+  readonly #parts: GroupCommitParts
+  readonly #queue = new WriteQueue()
+  #transaction: Transaction | undefined
+  #isScheduled = false
+  #isClosed = false
+  #busySince: number | undefined
+
+  constructor(parts: GroupCommitParts) {
+    this.#parts = parts
+  }
+
+  /** The transaction that is open, while somebody's work is done in it. */
+  get transaction(): Transaction | undefined {
+    return this.#transaction
+  }
+
+  add<T>(operation: Operation<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const { works, name } = this.#parts
+      if (this.#isClosed) {
+        reject(new StoreFailed('STORE_CLOSED', `${name} is closed, and stores nothing any more. Start the bus again.`))
+        return
+      }
+      const { isInside } = works
+      if (isInside && works.isLong) reject(new CommitDeadlock(insideWork))
+      else this.#queue.add(new Queued(operation, { resolve, reject, isInside }))
+      this.#schedule()
+    })
+  }
+
+  /** Resolves when what was added before is stored; then nothing more is taken. */
+  async close(): Promise<void> {
+    const last = this.add({ rows: 0, apply: () => {} })
+    this.#isClosed = true
+    await last
+  }
+
+  /** A promise where a transaction is under way, whose rows nobody may read yet. @throws {CommitDeadlock} inside of it. */
+  ended(): Promise<void> | undefined {
+    const { works, watch } = this.#parts
+    if (this.#transaction === undefined) return undefined
+    if (works.isInside) throw new CommitDeadlock(insideWork)
+    return new Promise((resolve) => watch.whenEnded(resolve))
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#transaction !== undefined || this.#queue.isEmpty) return
+    this.#isScheduled = true
+    setImmediate(this.#next)
+  }
+
+  readonly #next = (): void => {
+    this.#isScheduled = false
+    const { database, watch } = this.#parts
+    if (isInTransaction(database)) {
+      this.#isScheduled = true
+      watch.whenEnded(this.#next)
+      return
+    }
+    const group = this.#queue.take()
+    try {
+      this.#begin()
+    } catch (error) {
+      this.#couldNotBegin(group, error)
+      return
+    }
+    if (group.some(({ operation }) => operation.work !== undefined)) this.#runWithCare(group, 0)
+    else this.#run(group)
+  }
+
+  #begin(): Transaction {
+    const { statements, now } = this.#parts
+    statements.begin.run()
+    this.#busySince = undefined
+    this.#transaction = new Transaction(statements, now)
+    return this.#transaction
+  }
+
+  /** Another connection that has the lock is waited for: nothing has been written yet. */
+  #couldNotBegin(group: readonly Queued[], error: unknown): void {
+    this.#rollBack()
+    const now = performance.now()
+    this.#busySince ??= now
+    if (isBusy(error) && now - this.#busySince < this.#parts.busyTimeoutMs) {
+      this.#queue.putBack(group)
+      this.#isScheduled = true
+      setTimeout(this.#next, 1)
+      return
+    }
+    this.#busySince = undefined
+    this.#fail(group, error)
+  }
+
+  #run(group: readonly Queued[]): void {
+    const transaction = this.#transaction as Transaction
+    try {
+      for (const queued of group) queued.result = queued.operation.apply(transaction, nothing)
+    } catch (error) {
+      this.#rollBack()
+      if (isOfTheFile(error)) this.#fail(group, error)
+      else this.#again(group)
+      return
+    }
+    this.#commit(group)
+  }
+
+  #again(group: readonly Queued[]): void {
+    try {
+      this.#begin()
+    } catch (error) {
+      this.#couldNotBegin(group, error)
+      return
+    }
+    this.#runWithCare(group, 0)
+  }
+
+  #runWithCare(group: readonly Queued[], from: number): void {
+    const { works, statements } = this.#parts
+    for (let index = from; index < group.length; index += 1) {
+      const queued = group[index] as Queued
+      const { operation } = queued
+      let given: readonly NewMessage[] | Promise<readonly NewMessage[]> = nothing
+      try {
+        this.#transaction?.write()
+        statements.savepoint.run()
+        operation.check?.(this.#transaction as Transaction)
+        if (operation.work !== undefined) given = works.call(operation.work)
+      } catch (error) {
+        if (this.#undo(queued, error)) continue
+        this.#lost(group, index, error)
+        return
+      }
+      if (given instanceof Promise) {
+        this.#queue.waitsFor(operation, insideWork)
+        given.then(
+          (caused) => this.#goOn(group, index, () => this.#finish(queued, caused)),
+          (error: unknown) => this.#goOn(group, index, () => this.#undo(queued, error)),
+        )
+        return
+      }
+      if (!this.#finish(queued, given)) {
+        this.#lost(group, index, undefined)
+        return
+      }
+    }
+    this.#commit(group)
+  }
+
+  #goOn(group: readonly Queued[], index: number, end: () => boolean): void {
+    if (end()) this.#runWithCare(group, index + 1)
+    else this.#lost(group, index, undefined)
+  }
+
+  /** Tells whether the transaction is still what it was. */
+  #finish(queued: Queued, caused: readonly NewMessage[]): boolean {
+    if (!isInTransaction(this.#parts.database)) return false
+    try {
+      queued.result = queued.operation.apply(this.#transaction as Transaction, caused)
+      this.#parts.statements.releaseTo.run()
+      return true
+    } catch (error) {
+      return this.#undo(queued, error)
+    }
+  }
+
+  #undo(queued: Queued, error: unknown): boolean {
+    const { database, statements } = this.#parts
+    if (!isInTransaction(database)) return false
+    try {
+      statements.rollbackTo.run()
+      statements.releaseTo.run()
+      this.#transaction?.reload()
+    } catch {
+      // There is no such savepoint any more: whoever ended the transaction began another one.
+      return false
+    }
+    queued.fail(error)
+    return true
+  }
+
+  /** Somebody's work has ended the transaction, or the disk did. What was done before it is stored, or is not. */
+  #lost(group: readonly Queued[], index: number, cause: unknown): void {
+    const { statements, name } = this.#parts
+    const turn = this.#transaction?.turn
+    this.#rollBack()
+    const failure =
+      cause !== undefined && isOfTheFile(cause)
+        ? failureOf(cause, name)
+        : new StoreFailed('STORE_FAILED', `${name}: ${endedByWork}`, { cause })
+    let isStored = false
+    try {
+      isStored = (statements.log.get() as { readonly turn: number }).turn === turn
+    } catch {
+      // Then it cannot be said: they are told that they failed, and are stored at most once more.
+    }
+    const before = group.slice(0, index)
+    if (!isStored) for (const queued of before) queued.fail(failure)
+    group[index]?.fail(failure)
+    this.#queue.putBack(group.slice(index + 1))
+    this.#end(group.slice(0, index + 1), isStored)
+  }
+
+  #commit(group: readonly Queued[]): void {
+    const transaction = this.#transaction as Transaction
+    const { statements, pruning, seen, committed, name } = this.#parts
+    try {
+      transaction.writeClaims()
+      pruning.prune(transaction)
+      seen.forgetSome(transaction)
+      transaction.write()
+      statements.commit.run()
+    } catch (error) {
+      this.#rollBack()
+      this.#fail(group, failureOf(error, name))
+      return
+    }
+    this.#transaction = undefined
+    if (pruning.isBehind && this.#queue.isEmpty) this.#queue.add(new Queued(pruneMore, nobody))
+    this.#end(group, transaction.isNews)
+    committed(transaction.bytes)
+  }
+
+  #fail(group: readonly Queued[], error: unknown): void {
+    const failure = failureOf(error, this.#parts.name)
+    // Those that wait fail too: what was said later must not be stored while what was said before is not.
+    const all = [...group, ...this.#queue.takeAll()]
+    for (const queued of all) queued.fail(failure)
+    this.#end(all, false)
+  }
+
+  #rollBack(): void {
+    this.#transaction = undefined
+    if (!isInTransaction(this.#parts.database)) return
+    try {
+      this.#parts.statements.rollback.run()
+    } catch {
+      // SQLite had rolled it back by itself.
+    }
+  }
+
+  #end(group: readonly Queued[], isNews: boolean): void {
+    this.#transaction = undefined
+    for (const queued of group) queued.settle()
+    this.#schedule()
+    if (isNews) this.#parts.wake()
+  }
+}
+
+const insideWork =
+  'Something was stored, and perhaps awaited, inside the function given to commit(): it can be stored only after that has ' +
+  'ended, and that would wait for it. Cause messages by the context of the handler, before or inside of it, or publish after it.'
+const endedByWork =
+  'the function given to commit() ended the transaction by itself. Leave BEGIN, COMMIT and ROLLBACK to the bus; SAVEPOINT is ' +
+  'yours to use.'

@@ -1,0 +1,250 @@
+import type { Clock } from '../ports/clock.ts'
+import type {
+  Claim,
+  DeadLetterLog,
+  Exception,
+  Finding,
+  LoggedMessage,
+  NewMessage,
+  OpenStore,
+  ScheduleStore,
+  Settlement,
+  StoreStats,
+} from '../ports/store.ts'
+import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { Claims } from './claims.ts'
+import { SqliteDeadLetters } from './dead-letters.ts'
+import { Delays } from './delays.ts'
+import { failureOf } from './failure.ts'
+import { GroupCommit } from './group-commit.ts'
+import { isInTransaction, isOpen, type SqliteDatabase } from './handle.ts'
+import { Log } from './log.ts'
+import { Pruning } from './prune.ts'
+import type { Registered } from './registration.ts'
+import type { SqliteSettings } from './settings.ts'
+import { SeenIds } from './seen-ids.ts'
+import { COUNTS, prepareAll, type Statements } from './statements.ts'
+import { Transaction } from './transaction.ts'
+import { Watch } from './watch.ts'
+import { Works } from './works.ts'
+
+export interface OpenParts extends Registered {
+  readonly name: string
+  readonly database: SqliteDatabase
+  /** Whether the connection is the caller's. */
+  readonly isShared: boolean
+  readonly settings: SqliteSettings
+  readonly clock: Clock
+  readonly wake: () => void
+  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
+  readonly committed: (bytes: number) => void
+  /** Called when all is stored. */
+  readonly closed: () => Promise<void>
+}
+
+/** A file that is open. Reads are made at once; writes wait for the next transaction. */
+export class OpenSqlite implements OpenStore {
+  readonly name: string
+  readonly isShared = false
+  readonly scanAhead: number
+  readonly findings: readonly Finding[]
+  readonly deadLetters: DeadLetterLog
+  readonly schedules: ScheduleStore
+  readonly #parts: OpenParts
+  readonly #statements: Statements
+  readonly #commits: GroupCommit
+  readonly #log: Log
+  readonly #claims: Claims
+  readonly #delays: Delays
+  readonly #watch: Watch
+  readonly #works: Works
+  readonly #seen: SeenIds
+  #latest: number
+  /** Up to where messages can be read while a transaction of the caller's is open that appends some. */
+  #tailForNow: number | undefined
+  #isClosed = false
+
+  constructor(parts: OpenParts) {
+    const { name, database, isShared, settings, clock, wake, committed, findings, ids } = parts
+    const now = (): number => this.now()
+    const statements = prepareAll(database)
+    this.name = name
+    this.scanAhead = settings.scanAhead
+    this.#parts = parts
+    this.#statements = statements
+    this.#latest = (statements.log.get() as { readonly clock: number }).clock
+    this.#watch = new Watch(database)
+    this.#works = new Works({ database, isShared, clock, timeoutMs: settings.commitTimeoutMs })
+    const seen = new SeenIds(statements, now, settings.dedupeMs)
+    this.#commits = new GroupCommit({
+      name,
+      database,
+      statements,
+      now,
+      wake,
+      committed,
+      works: this.#works,
+      watch: this.#watch,
+      seen,
+      pruning: new Pruning(statements, now, settings.completion),
+      busyTimeoutMs: settings.commitTimeoutMs,
+    })
+    const commits = this.#commits
+    const log = new Log({ statements, now, seen, isArchived: settings.completion === 'archive' })
+    this.#log = log
+    this.#seen = seen
+    this.#claims = new Claims({ name, statements, commits, log, ids })
+    this.#delays = new Delays({ statements, commits, log, now })
+    this.schedules = this.#delays
+    this.deadLetters = new SqliteDeadLetters({ database, statements, commits })
+    this.findings = findings
+  }
+
+  now(): number {
+    const now = this.#parts.clock.now()
+    if (now > this.#latest) this.#latest = now
+    return this.#latest
+  }
+
+  takes(type: string): boolean {
+    return this.#parts.taken.has(type)
+  }
+
+  append(messages: readonly NewMessage[], tx?: unknown): Promise<readonly boolean[]> {
+    if (tx !== undefined) return this.#appendTo(messages, tx)
+    const log = this.#log
+    return this.#commits.add({ rows: messages.length, apply: (transaction) => log.append(transaction, messages) })
+  }
+
+  /** What is in its body happens before the call returns. */
+  async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
+    const { name, database, isShared } = this.#parts
+    const { transaction } = this.#commits
+    if (transaction !== undefined && tx === this.#works.tx) return this.#log.append(transaction, messages)
+    if (!isShared) throw new ForeignTransaction(`${name} writes on a connection of its own: ${remedy}`)
+    if (tx !== database) throw new ForeignTransaction(`The tx is not the connection of ${name}: ${remedy}`)
+    if (this.#isClosed) throw this.#closed()
+    if (!isInTransaction(database)) {
+      throw new ForeignTransaction(`No transaction is open on the connection of ${name}. Begin one, or leave 'tx' out.`)
+    }
+    return this.#appendIn(messages)
+  }
+
+  /** In the caller's transaction: all of them, or none. */
+  #appendIn(messages: readonly NewMessage[]): readonly boolean[] {
+    const statements = this.#statements
+    statements.savepoint.run()
+    try {
+      const transaction = new Transaction(statements, () => this.now())
+      const given = this.#log.append(transaction, messages)
+      this.#seen.forgetSome(transaction)
+      transaction.write()
+      this.#watchOut(transaction)
+      statements.releaseTo.run()
+      return given
+    } catch (error) {
+      if (isInTransaction(this.#parts.database)) {
+        statements.rollbackTo.run()
+        statements.releaseTo.run()
+      }
+      throw failureOf(error, this.#parts.name)
+    }
+  }
+
+  /** When the caller's transaction has ended, there may be something to read, and until then there is not. */
+  #watchOut({ tailBefore }: Transaction): void {
+    if (this.#tailForNow !== undefined) return
+    this.#tailForNow = tailBefore
+    this.#watch.whenEnded(() => {
+      this.#tailForNow = undefined
+      this.#parts.wake()
+    })
+  }
+
+  /** Up to where messages are stored for good. */
+  get #readableUpTo(): number {
+    if (!isInTransaction(this.#parts.database)) return Number.MAX_SAFE_INTEGER
+    return this.#commits.transaction?.tailBefore ?? this.#tailForNow ?? Number.MAX_SAFE_INTEGER
+  }
+
+  claim(): Promise<readonly Claim[]> {
+    return this.#claims.claim()
+  }
+
+  read(_partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
+    return this.#read(() => this.#log.read(after, this.#readableUpTo, limit))
+  }
+
+  readAt(_partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]> {
+    return this.#read(() => this.#log.readAt(positions, this.#readableUpTo))
+  }
+
+  exceptions(claim: Claim): Promise<readonly Exception[]> {
+    return this.#readSettled(() => this.#claims.exceptions(claim))
+  }
+
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
+    return this.#claims.settle(claim, settlement)
+  }
+
+  release(claims: readonly Claim[]): Promise<void> {
+    return this.#claims.release(claims)
+  }
+
+  cancel(id: string): Promise<boolean> {
+    return this.#delays.cancel(id)
+  }
+
+  appendDue(limit: number): Promise<number | undefined> {
+    return this.#delays.appendDue(limit)
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.#readSettled(() => {
+      const { tail, messages } = this.#statements.log.get() as { readonly tail: number; readonly messages: number }
+      const rows = this.#parts.database.prepare(COUNTS.subscriptions).all() as SubscriptionRow[]
+      const subscriptions = rows.map(({ name, cursor, exceptions }) => ({ name, behind: tail - cursor, exceptions }))
+      const [delayed, deadLetters] = [this.#count(COUNTS.delayed), this.#count(COUNTS.deadLetters)]
+      return { appended: tail, messages, delayed, deadLetters, subscriptions }
+    })
+  }
+
+  #count(sql: string): number {
+    return (this.#parts.database.prepare(sql).get() as { readonly count: number }).count
+  }
+
+  /** Reads when the transaction that is under way has ended. */
+  async #readSettled<T>(read: () => T): Promise<T> {
+    await this.#commits.ended()
+    return this.#read(read)
+  }
+
+  async #read<T>(read: () => T): Promise<T> {
+    if (!isOpen(this.#parts.database)) throw this.#closed()
+    try {
+      return read()
+    } catch (error) {
+      throw failureOf(error, this.#parts.name)
+    }
+  }
+
+  #closed(): StoreFailed {
+    return new StoreFailed('STORE_CLOSED', `${this.#parts.name} is closed. Start the bus again.`)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#commits.close()
+    await this.#parts.closed()
+  }
+}
+
+const remedy =
+  'open the store by sqlite({ database }), and pass that very database as tx, with a transaction open on it.'
+
+interface SubscriptionRow {
+  readonly name: string
+  readonly cursor: number
+  readonly exceptions: number
+}

@@ -1,0 +1,46 @@
+import type { NewMessage } from '../ports/store.ts'
+import type { Statements } from './statements.ts'
+import type { Transaction } from './transaction.ts'
+
+/** The ids that may not come again, for a time. */
+export class SeenIds {
+  readonly #statements: Statements
+  readonly #now: () => number
+  readonly #dedupeMs: number
+  /** Up to which id all were looked at in this round. */
+  #lookedUpTo = ''
+
+  constructor(statements: Statements, now: () => number, dedupeMs: number) {
+    this.#statements = statements
+    this.#now = now
+    this.#dedupeMs = dedupeMs
+  }
+
+  /** Remembers the id, unless it is remembered already. That of a delayed message is, from when it is due. */
+  isFirst(transaction: Transaction, { id, dueAt }: NewMessage): boolean {
+    const now = this.#now()
+    const expiresAt = Math.max(now, dueAt ?? now) + this.#dedupeMs
+    if (Number(this.#statements.see.run(id, expiresAt, now).changes) === 0) return false
+    transaction.remembered += 1
+    transaction.bytes += 100
+    return true
+  }
+
+  /**
+   * Removes expired ids among the next few, at the end of a transaction. Twice as many are looked at as were added: so a round
+   * ends before the table has doubled, and no index on the time is needed, to which every id would have to be written.
+   */
+  forgetSome({ remembered }: Transaction): void {
+    if (remembered === 0) return
+    const now = this.#now()
+    const count = 2 * remembered
+    const next = this.#statements.seenAfter.all(this.#lookedUpTo, count) as SeenRow[]
+    for (const { id, expires_at: expiresAt } of next) if (expiresAt <= now) this.#statements.forgetSeen.run(id)
+    this.#lookedUpTo = next.length < count ? '' : (next.at(-1)?.id ?? '')
+  }
+}
+
+interface SeenRow {
+  readonly id: string
+  readonly expires_at: number
+}

@@ -1,0 +1,102 @@
+import { Progress } from '../ports/progress.ts'
+import type { Statements } from './statements.ts'
+
+/** How far a subscription has come, as this transaction has it. */
+export interface ClaimDraft {
+  readonly epoch: number
+  readonly isHeld: boolean
+  readonly progress: Progress
+  isChanged: boolean
+}
+
+interface LogRow {
+  readonly tail: number
+  readonly clock: number
+  readonly pruned: number
+  readonly messages: number
+  readonly turn: number
+}
+
+interface ClaimRow {
+  readonly epoch: number
+  readonly cursor: number
+  readonly reach: number
+  readonly finished: Uint8Array
+  readonly is_held: number
+}
+
+/**
+ * What a transaction knows while it is open. It is read from the file when the transaction begins, and written once at its
+ * end: there is no state in memory that could run ahead of the disk, or be left by a rollback.
+ */
+export class Transaction {
+  tail = 0
+  pruned = 0
+  messages = 0
+  /** Counts transactions: so it is known afterwards whether one that somebody ended was committed. */
+  turn = 0
+  /** What is readable now and was not before, or is due sooner. */
+  isNews = false
+  /** Whether finished messages may be below the lowest cursor. */
+  hasMoved = false
+  /** How many ids it has added to those that are remembered. */
+  remembered = 0
+  /** About how many bytes it adds to the write-ahead log. */
+  bytes = 0
+  /** The position of the last message that was there before it. */
+  readonly tailBefore: number
+  /** Positions that have lost an exception. */
+  readonly cleared: number[] = []
+  readonly #statements: Statements
+  readonly #now: () => number
+  readonly #claims = new Map<number, ClaimDraft>()
+  #clock = 0
+  #hasTurned = false
+
+  constructor(statements: Statements, now: () => number) {
+    this.#statements = statements
+    this.#now = now
+    this.reload()
+    this.tailBefore = this.tail
+  }
+
+  /** Forgets what was not written yet, and reads what is there now. */
+  reload(): void {
+    const row = this.#statements.log.get() as LogRow
+    this.tail = row.tail
+    this.pruned = row.pruned
+    this.messages = row.messages
+    this.turn = row.turn
+    this.#clock = row.clock
+    this.#claims.clear()
+  }
+
+  claim(subscription: number): ClaimDraft | undefined {
+    let draft = this.#claims.get(subscription)
+    if (draft !== undefined) return draft
+    const row = this.#statements.claim.get(subscription) as ClaimRow | undefined
+    if (row === undefined) return undefined
+    const progress = new Progress(row.cursor, row.reach, row.finished)
+    draft = { epoch: row.epoch, isHeld: row.is_held === 1, progress, isChanged: false }
+    this.#claims.set(subscription, draft)
+    return draft
+  }
+
+  /** Writes how far the claims have come. */
+  writeClaims(): void {
+    for (const [subscription, { progress, isChanged }] of this.#claims) {
+      if (!isChanged) continue
+      this.#statements.writeClaim.run(progress.cursor, progress.reach, progress.finished, subscription)
+    }
+    this.#claims.clear()
+  }
+
+  /** Writes all that is known here: then the file is as it should be, whoever ends the transaction. */
+  write(): void {
+    this.writeClaims()
+    if (!this.#hasTurned) this.turn += 1
+    this.#hasTurned = true
+    this.#clock = Math.max(this.#clock, this.#now())
+    this.#statements.writeLog.run(this.tail, this.#clock, this.pruned, this.messages, this.turn)
+  }
+}

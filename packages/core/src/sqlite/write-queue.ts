@@ -1,0 +1,117 @@
+import type { NewMessage } from '../ports/store.ts'
+import { CommitDeadlock } from '../store-errors.ts'
+import type { Transaction } from './transaction.ts'
+import type { Work } from './works.ts'
+
+/** How many rows one transaction writes at most, unless one operation alone has more. */
+const ROWS = 128
+
+/** Something to be stored: as a whole, or not at all. */
+export interface Operation<T> {
+  /** How many rows it writes, about. */
+  readonly rows: number
+  /** Throws where it must not happen at all: before its work is called. */
+  readonly check?: (transaction: Transaction) => void
+  readonly work?: Work | undefined
+  /** Whose work: what took its time once is not begun together with others again. */
+  readonly worker?: string
+  /** Writes; what it throws before it has written anything concerns nobody else. */
+  apply(transaction: Transaction, caused: readonly NewMessage[]): T
+}
+
+/** An operation that waits, or whose transaction is under way; and whoever waits for it. */
+export class Queued {
+  readonly operation: Operation<unknown>
+  /** Whether it was asked for inside of a work, which had not returned yet. */
+  readonly isInside: boolean
+  result: unknown
+  readonly #resolve: (value: never) => void
+  readonly #reject: (error: unknown) => void
+  #error: unknown
+  #hasFailed = false
+
+  constructor(
+    operation: Operation<unknown>,
+    by: {
+      readonly resolve: (value: never) => void
+      readonly reject: (error: unknown) => void
+      readonly isInside: boolean
+    },
+  ) {
+    this.operation = operation
+    this.isInside = by.isInside
+    this.#resolve = by.resolve
+    this.#reject = by.reject
+  }
+
+  fail(error: unknown): void {
+    this.#hasFailed = true
+    this.#error = error
+  }
+
+  settle(): void {
+    if (this.#hasFailed) this.#reject(this.#error)
+    else this.#resolve(this.result as never)
+  }
+}
+
+/** What waits to be stored, in the order of the calls. */
+export class WriteQueue {
+  #waiting: Queued[] = []
+  #first = 0
+  readonly #slow = new Set<string>()
+
+  get isEmpty(): boolean {
+    return this.#first === this.#waiting.length
+  }
+
+  add(queued: Queued): void {
+    this.#waiting.push(queued)
+  }
+
+  /** What the next transaction stores. */
+  take(): readonly Queued[] {
+    const group: Queued[] = []
+    let rows = 0
+    for (let next = this.#waiting[this.#first]; next !== undefined; next = this.#waiting[this.#first]) {
+      const { operation } = next
+      const isSlow = operation.worker !== undefined && this.#slow.has(operation.worker)
+      if (group.length > 0 && (isSlow || rows + operation.rows > ROWS)) break
+      group.push(next)
+      rows += operation.rows
+      this.#first += 1
+      if (isSlow) break
+    }
+    if (this.#first > 1_024 && this.#first * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#first)
+      this.#first = 0
+    }
+    return group
+  }
+
+  takeAll(): readonly Queued[] {
+    const all = this.#waiting.slice(this.#first)
+    this.#waiting = []
+    this.#first = 0
+    return all
+  }
+
+  /** They are the first again. */
+  putBack(group: readonly Queued[]): void {
+    this.#waiting = [...group, ...this.#waiting.slice(this.#first)]
+    this.#first = 0
+  }
+
+  /** This one's work takes its time. Whatever was asked for inside of it so far could wait for it, and it for that. */
+  waitsFor({ worker }: Operation<unknown>, why: string): void {
+    if (worker !== undefined) this.#slow.add(worker)
+    const waiting = this.#waiting.slice(this.#first)
+    this.#first = 0
+    this.#waiting = waiting.filter(({ isInside }) => !isInside)
+    for (const queued of waiting) {
+      if (!queued.isInside) continue
+      queued.fail(new CommitDeadlock(why))
+      queued.settle()
+    }
+  }
+}
