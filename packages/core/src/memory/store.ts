@@ -8,12 +8,6 @@ import { MemoryOpenStore, type Shared } from './open-store.ts'
 import { register } from './registration.ts'
 import { type MemoryTransaction, Transaction } from './transaction.ts'
 
-declare module '../ports/store.ts' {
-  interface StoreTransactions {
-    memory: MemoryTransaction
-  }
-}
-
 /** The defaults of `memory()`. */
 export const MEMORY: Required<MemoryOptions> = {
   partitions: 1,
