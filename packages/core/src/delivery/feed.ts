@@ -149,15 +149,23 @@ export class Feed implements Reading {
   }
 
   /** Runs a dead letter once more: in the place that it holds, or as the next of its key. Its letter says that it does. */
-  replay(letter: StoredDeadLetter, envelope: Envelope, waiter?: Waiter): Delivery {
+  replay(
+    letter: StoredDeadLetter,
+    envelope: Envelope,
+    of: { readonly waiter?: Waiter; readonly whenLeft?: () => void },
+  ): void {
     const { handler, engine } = this.parts
     const dead = this.dead.get(letter.id)
-    const delivery = new Delivery(handler, envelope.message, envelope, waiter)
-    const kept: Kept = { keeper: this.keeper, position: dead?.rest?.kept?.position, isException: dead !== undefined }
+    // One that ran out of time holds its lane by itself until its handler ends; then the lane goes on, with this one.
+    const holds = dead?.state === 'dead'
+    if (!holds) this.dead.delete(letter.id)
+    const delivery = new Delivery(handler, envelope.message, envelope, of.waiter)
+    const position = dead?.rest?.kept?.position
+    const { whenLeft } = of
+    const kept: Kept = { keeper: this.keeper, position, isException: dead !== undefined, whenLeft }
     delivery.rest = { replays: letter.id, failures: new Failures(attemptsOf(letter.attempts)), kept }
     this.window.enter(delivery.key, kept)
-    engine.held.replay(delivery, dead)
-    return delivery
+    engine.held.replay(delivery, holds ? dead : undefined)
   }
 
   /** A dead letter is none any more: if it holds its lane, that goes on. */
@@ -167,7 +175,7 @@ export class Feed implements Reading {
     const { engine, journal } = this.parts
     this.dead.delete(letterId)
     journal.clear(dead.rest?.kept?.position as number)
-    engine.held.free(dead)
+    if (dead.state === 'dead') engine.held.free(dead) // Else its handler, which ran out of time, has it.
     engine.pump()
     if (dead.key !== undefined) this.refill.key(dead.key)
     this.lessAside()
@@ -193,7 +201,7 @@ export class Feed implements Reading {
 
   /** Lets go of the lanes that dead deliveries hold: they hold them in the store. */
   letGo(): void {
-    for (const dead of this.dead.values()) this.parts.engine.held.free(dead)
+    for (const dead of this.dead.values()) if (dead.state === 'dead') this.parts.engine.held.free(dead)
     this.dead.clear()
   }
 

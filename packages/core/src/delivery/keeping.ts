@@ -34,7 +34,6 @@ export class Keeping implements Keeper {
       told()
       if (caused !== undefined) causing.release(caused)
     })
-    this.left(delivery)
   }
 
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {
@@ -45,7 +44,6 @@ export class Keeping implements Keeper {
       const dueAt = feed.parts.store.now() + delayMs
       this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
     }
-    feed.window.leave(delivery.key, kept)
   }
 
   restart(delivery: Delivery, go: () => void): void {
@@ -77,7 +75,6 @@ export class Keeping implements Keeper {
       feed.dead.set(letter.id, delivery)
     } else this.#close(kept)
     journal.whenWritten(told)
-    this.left(delivery)
   }
 
   holds({ rest }: Delivery): boolean {

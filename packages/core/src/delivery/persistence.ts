@@ -1,8 +1,8 @@
-import type { Delivery, Waiter } from '../engine/delivery.ts'
+import type { Delivery } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Dispatch } from '../engine/outlet.ts'
-import { asError, CodecError, ImproperlyConfigured } from '../errors.ts'
+import { asError, CodecError, ImproperlyConfigured, Stopped } from '../errors.ts'
 import { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import type { MessageType } from '../message/message-type.ts'
@@ -15,6 +15,7 @@ import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
 import type { Caused, Causing } from './caused.ts'
 import { Feed } from './feed.ts'
+import type { Join } from './join.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
@@ -43,7 +44,9 @@ export class Persistence implements Causing {
   readonly letters: StoredLetters
   readonly delays: StoredDelays
   /** Whoever waits for what becomes of a message, by its id. */
-  readonly waiters: Map<string, Waiter> = new Map()
+  readonly waiters: Map<string, Join> = new Map()
+  /** Whoever waits for anything: told at the latest when the store is closed. */
+  readonly joins: Set<Join> = new Set()
   /** By handler and partition. */
   readonly feeds: Map<string, Feed> = new Map()
   readonly #parts: PersistenceParts
@@ -180,6 +183,8 @@ export class Persistence implements Causing {
     } catch (thrown) {
       observer.say('storeCloseFailed', { store: this.store.name, error: asError(thrown) })
     }
+    const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
+    for (const join of this.joins) join.stop(stopped)
   }
 
   /** @throws {StoreFailed} at the deadline. */

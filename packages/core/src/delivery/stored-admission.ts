@@ -42,7 +42,7 @@ export class StoredAdmission {
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
   async publishAndWait(dispatch: Dispatch): Promise<Outcome[]> {
-    const { store, waiters } = this.#persistence
+    const { store, waiters, joins } = this.#persistence
     if (store.isShared) {
       const text =
         'Other nodes work on this store too: what becomes of an event is not known here. Leave out waitForResponse.'
@@ -50,12 +50,15 @@ export class StoredAdmission {
     }
     const [envelope, stored] = this.#made(dispatch)
     const join = new Join(dispatch.route.handlers)
-    waiters.set(envelope.id, join)
+    const isFirst = !waiters.has(envelope.id) // Of two with one id, the second is not stored.
+    if (isFirst) waiters.set(envelope.id, join)
+    joins.add(join)
     try {
       await this.#accept(store.append([stored]), { ...dispatch, of: envelope }, join)
       return await join.outcomes
     } finally {
-      waiters.delete(envelope.id)
+      if (isFirst) waiters.delete(envelope.id)
+      joins.delete(join)
     }
   }
 
