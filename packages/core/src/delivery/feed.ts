@@ -53,6 +53,8 @@ export class Feed implements Reading {
   readonly aside: SetAside = new SetAside()
   /** By the ids of their letters: the dead deliveries that hold their lanes. */
   readonly dead: Map<string, Delivery> = new Map()
+  /** The keys of what has failed, and is to hold its lane. It is known here before the lane knows. */
+  readonly heldKeys: Set<string | undefined> = new Set()
   /** How many wait for their next attempt. */
   retrying = 0
   isOpen = true
@@ -152,6 +154,7 @@ export class Feed implements Reading {
   replay(letter: StoredDeadLetter, envelope: Envelope, waiter?: Waiter): Delivery {
     const { handler, engine } = this.parts
     const dead = this.dead.get(letter.id)
+    if (dead !== undefined) this.heldKeys.delete(dead.key)
     const delivery = new Delivery(handler, envelope.message, envelope, waiter)
     const kept: Kept = { keeper: this.keeper, position: dead?.rest?.kept?.position, isException: dead !== undefined }
     delivery.rest = { replays: letter.id, failures: new Failures(attemptsOf(letter.attempts)), kept }
@@ -166,6 +169,7 @@ export class Feed implements Reading {
     if (dead === undefined) return
     const { engine, journal } = this.parts
     this.dead.delete(letterId)
+    this.heldKeys.delete(dead.key)
     journal.clear(dead.rest?.kept?.position as number)
     engine.held.free(dead)
     engine.pump()
@@ -199,6 +203,7 @@ export class Feed implements Reading {
 
   /** Whether a lane is held, by one that waits for its next attempt or is dead. */
   isHeld(key: string): boolean {
+    if (this.heldKeys.has(key)) return true
     const head = this.parts.handler.lanes.of(key)?.head.state
     return head === 'retrying' || head === 'dead'
   }

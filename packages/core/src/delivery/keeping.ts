@@ -41,6 +41,7 @@ export class Keeping implements Keeper {
     const feed = this.#feed
     const { kept, replays } = restOf(delivery)
     feed.retrying += 1
+    feed.heldKeys.add(delivery.key)
     if (replays === undefined) {
       const dueAt = feed.parts.store.now() + delayMs
       this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
@@ -55,6 +56,7 @@ export class Keeping implements Keeper {
     const { kept, replays } = restOf(delivery)
     const failures = delivery.rest?.failures as Failures
     feed.retrying -= 1
+    feed.heldKeys.delete(delivery.key)
     feed.window.enter(delivery.key, kept)
     const start = (state: 'started' | 'alone'): void => {
       if (replays === undefined) this.#except(kept, { state, key: delivery.key, note: storedFailures(failures) })
@@ -75,6 +77,7 @@ export class Keeping implements Keeper {
     if (delivery.key !== undefined && handler.onDead === 'park' && kept.position !== undefined) {
       this.#except(kept, { state: 'dead', key: delivery.key, note: letter.id })
       feed.dead.set(letter.id, delivery)
+      feed.heldKeys.add(delivery.key)
     } else this.#close(kept)
     journal.whenWritten(told)
     this.left(delivery)
