@@ -115,7 +115,12 @@ export async function openBus(
       await singletons.close()
     }
     deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
-    await persistence?.start()
+    try {
+      await persistence?.start()
+    } catch (error) {
+      await close(0)
+      throw error
+    }
     return { admission, close }
   } catch (error) {
     await singletons.close()

@@ -33,6 +33,14 @@ export class Join implements Waiter {
     this.#settle(target, { handler: target.name, status, error })
   }
 
+  /** The bus has stopped: what is not known by now will not be. */
+  stop(error: Error): void {
+    for (const [index, { name: handler }] of this.#handlers.entries()) {
+      this.#settled[index] ??= { handler, status: 'stopped', error }
+    }
+    this.#resolve(this.#settled)
+  }
+
   #settle(handler: Handler, outcome: Outcome): void {
     this.#settled[this.#handlers.indexOf(handler)] = outcome
     this.#pending -= 1

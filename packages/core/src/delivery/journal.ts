@@ -126,6 +126,12 @@ export class Journal {
     while (!this.#isIdle) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
+  /** Writes nothing more: what could not be written is done again by whoever has the claim next. */
+  end(): void {
+    this.#isLost = true
+    this.#wakeIdle()
+  }
+
   get #isIdle(): boolean {
     return this.#isLost || (this.#gathered.isEmpty && this.#inFlight === 0 && this.#failed.length === 0)
   }
@@ -166,11 +172,11 @@ export class Journal {
 
   #fail(gathered: Gathered, error: Error): void {
     const { observer, deadlines, store, claim, whenLost } = this.#parts
+    if (this.#isLost) return this.#wakeIdle()
     const { code } = error as { code?: unknown }
     if (code === 'CLAIM_LOST' || code === 'STORE_CLOSED') {
-      if (!this.#isLost) whenLost(error)
-      this.#isLost = true
-      return this.#wakeIdle()
+      this.end()
+      return whenLost(error)
     }
     const isFirst = this.#failed.push(gathered) === 1
     if (!isFirst) return
@@ -182,6 +188,7 @@ export class Journal {
 
   /** What failed is sent once more, in its order; what fails again waits again, with all that comes after it. */
   async #again(): Promise<void> {
+    if (this.#isLost) return
     const failed = this.#failed
     this.#failed = []
     await Promise.all(failed.map((gathered) => this.#write(gathered)))

@@ -235,8 +235,7 @@ export class OpenSqlite implements OpenStore {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#commits.close()
-    await this.#parts.closed()
+    await this.#commits.close().finally(() => this.#parts.closed())
   }
 }
 

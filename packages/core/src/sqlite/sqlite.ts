@@ -95,11 +95,17 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       committed: (bytes) => checkpoints?.committed(bytes),
       closed: async () => {
         await checkpoints?.close()
-        owner?.settle()
-        // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
-        if (isOpen(database)) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-        own?.close()
-        owner?.release()
+        try {
+          owner?.settle()
+          // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
+          if (isOpen(database)) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+        } catch (error) {
+          owner?.begin()
+          throw failureOf(error, name)
+        } finally {
+          own?.close()
+          owner?.release()
+        }
       },
     })
   } catch (error) {
