@@ -70,13 +70,14 @@ export class Checkpoints {
         execArgv: ['--no-warnings'],
         env: {},
       })
-      worker.unref()
       worker.on('message', () => {
         this.#isBusy = false
         this.#isToFinish = true
         if (!isInTransaction(this.#database)) this.#finish()
       })
       worker.on('error', () => this.#fail())
+      // After the listeners: one for messages holds the process again.
+      worker.unref()
       return worker
     } catch {
       this.#fail()

@@ -20,6 +20,7 @@ interface OwnerRow {
 export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
+  #hasBegun = false
   /** What may have been lost since the last owner, in words. */
   readonly lost: string | undefined
 
@@ -69,6 +70,7 @@ export class Owner {
 
   /** Records who owns it. From now on, messages are written. */
   begin(): void {
+    this.#hasBegun = true
     this.#record(0)
     this.#lock()
   }
@@ -82,11 +84,14 @@ export class Owner {
 
   /** Records that all is stored: whatever becomes of the write-ahead log now, its owner means it. */
   settle(): void {
+    this.#hasBegun = false
     this.#record(1)
     this.#lock()
   }
 
+  /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
+    if (this.#hasBegun) this.settle()
     this.#sidecar.close()
   }
 }

@@ -5,7 +5,7 @@ import type { Finding, OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { failureOf } from './failure.ts'
-import { checkDatabase, fileOf, isInTransaction, isOpen, type SqliteDatabase } from './handle.ts'
+import { checkDatabase, fileOf, isInTransaction, type SqliteDatabase } from './handle.ts'
 import { canonical, checkLibrary } from './libraries.ts'
 import { OpenSqlite } from './open-sqlite.ts'
 import { Owner } from './owner.ts'
@@ -18,9 +18,6 @@ declare module '../ports/store.ts' {
     sqlite: DatabaseSync
   }
 }
-
-/** For how long the lock of a reader that recovers the file is waited for, in milliseconds. The process stands still meanwhile. */
-const LOCK_MS = 100
 
 /**
  * A store in a file of SQLite, for one process.
@@ -79,7 +76,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
   try {
     connection = connect(path, target.given)
     const { database, own } = connection
+    own?.exec(`PRAGMA busy_timeout = ${settings.commitTimeoutMs}`)
     const registered = prepared({ database, name, settings, opening })
+    // From now on, whoever has the lock is waited for without holding up the process.
+    own?.exec('PRAGMA busy_timeout = 0')
     owner?.begin()
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
     const lost: Finding[] = owner?.lost === undefined ? [] : [{ kind: 'lost', text: owner.lost }]
@@ -98,8 +98,9 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
         try {
           owner?.settle()
           // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
-          if (isOpen(database)) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+          own?.exec('PRAGMA wal_checkpoint(TRUNCATE)')
         } catch (error) {
+          // What is in the write-ahead log is needed by the next owner.
           owner?.begin()
           throw failureOf(error, name)
         } finally {
@@ -122,7 +123,7 @@ interface Connection {
 }
 
 function connect(path: string | undefined, given: SqliteDatabase | undefined): Connection {
-  const own = given === undefined ? new DatabaseSync(path ?? ':memory:', { timeout: LOCK_MS }) : undefined
+  const own = given === undefined ? new DatabaseSync(path ?? ':memory:') : undefined
   // One of the two is there.
   const database = (given ?? own) as SqliteDatabase
   try {

@@ -6,7 +6,7 @@ import * as errors from '../../src/errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const learn = ['guide', 'contracts', 'failures', 'middleware'].map((name) => `docs/learn/${name}.md`)
+const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability'].map((name) => `docs/learn/${name}.md`)
 const pages = ['README.md', ...learn]
 
 /** What snippets import besides the package: Node's types, schemas, and the optional peers. */
