@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { claimOne, idsOf, message, messages, openStore, subscription, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, subscription, tempFile } from '../../test/sqlite/trial.ts'
 import type { Span } from '../ports/progress.ts'
 import type { Exception, OpenStore } from '../ports/store.ts'
 import { sqlite } from './sqlite.ts'

@@ -6,11 +6,22 @@ import * as errors from '../../src/errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability'].map((name) => `docs/learn/${name}.md`)
-const pages = ['README.md', ...learn]
+const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability', 'time'].map(
+  (name) => `docs/learn/${name}.md`,
+)
+const pages = ['README.md', ...learn, 'docs/adapters.md']
 
 /** What snippets import besides the package: Node's types, schemas, and the optional peers. */
-const linked = ['@types/node', 'undici-types', 'arktype', 'valibot', 'zod', 'cockatiel', 'rate-limiter-flexible']
+const linked = [
+  '@types/node',
+  'undici-types',
+  'arktype',
+  'valibot',
+  'zod',
+  'cockatiel',
+  'croner',
+  'rate-limiter-flexible',
+]
 
 interface Snippet {
   readonly title: string

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { Progress } from '../src/ports/progress.ts'
-import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../src/ports/store.ts'
+import { Progress } from '../../src/ports/progress.ts'
+import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../../src/ports/store.ts'
 
 /** A store with one fault, and the case of the suite that is there to find it. */
 export interface Sabotage {
