@@ -60,6 +60,9 @@ export class Feed implements Reading {
   readPosition: number
   readonly keeper: Keeper
   readonly refill: Refill
+  /** Positions whose deliveries are being committed. */
+  readonly #committing = new Set<number>()
+  #waitsForCommit = false
   #isFull = false
 
   constructor(parts: FeedParts) {
@@ -76,7 +79,7 @@ export class Feed implements Reading {
   }
 
   get hasRoom(): boolean {
-    if (!this.isOpen) return false
+    if (!this.isOpen || this.#waitsForCommit) return false
     this.#isFull = this.aside.size + this.retrying + this.dead.size >= this.parts.scanAhead
     return !this.#isFull && this.window.hasRoom
   }
@@ -94,7 +97,7 @@ export class Feed implements Reading {
     for (const message of messages) {
       const { position, key } = message.stored
       if (position <= this.readPosition) continue
-      if (!this.hasRoom) break
+      if (!this.hasRoom || this.#isHeldBack(position)) break
       this.#skipTo(position)
       if (!this.takes(message.stored) || journal.progress.isFinished(position)) {
         journal.pass([position, position])
@@ -114,6 +117,18 @@ export class Feed implements Reading {
       for (const { message, kept } of taken) this.submit(this.deliveryOf(message, kept))
       this.parts.engine.pump()
     })
+  }
+
+  /** Until that ends it is nothing else: an exception written behind it would have it run again. */
+  beginCommit(position: number): void {
+    this.#committing.add(position)
+  }
+
+  endCommit(position: number): void {
+    this.#committing.delete(position)
+    if (!this.#waitsForCommit) return
+    this.#waitsForCommit = false
+    this.parts.reader.wake()
   }
 
   /** A message that waits or runs takes its place. */
@@ -223,6 +238,14 @@ export class Feed implements Reading {
     if (isTaken) return undefined
     const text = `${this.parts.handler.name} is not bound to '${type}' any more. Bind it again and replay, or discard.`
     return new CodecError('TYPE_REMOVED', text)
+  }
+
+  /** Whether way would have to be made where something is being committed. */
+  #isHeldBack(position: number): boolean {
+    const first = position - AHEAD
+    if (this.parts.journal.progress.cursor >= first) return false
+    this.#waitsForCommit = [...this.#committing].some((committing) => committing <= first)
+    return this.#waitsForCommit
   }
 
   /** What is between is there no more. */

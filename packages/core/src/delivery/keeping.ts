@@ -105,15 +105,20 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    await journal.commit({
-      done: position === undefined || isException ? [] : [[position, position]],
-      cleared: position !== undefined && isException ? [position] : [],
-      revived: replays === undefined ? [] : [replays],
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
-    })
+    if (position !== undefined) this.#feed.beginCommit(position)
+    try {
+      await journal.commit({
+        done: position === undefined || isException ? [] : [[position, position]],
+        cleared: position !== undefined && isException ? [position] : [],
+        revived: replays === undefined ? [] : [replays],
+        work: (tx) => {
+          const made = work(tx)
+          return made instanceof Promise ? made.then(remember) : remember(made)
+        },
+      })
+    } finally {
+      if (position !== undefined) this.#feed.endCommit(position)
+    }
     if (replays !== undefined) this.#feed.dead.delete(replays)
     if (caused !== undefined) causing.release(caused)
   }

@@ -172,19 +172,28 @@ export class Persistence implements Causing {
     for (const feed of this.feeds.values()) feed.isOpen = false
   }
 
-  /** Writes what is left to be written, gives the claims back, and closes the store. */
+  /** Writes what is left to be written, gives the claims back, and closes the store, which it does in any case. */
   async close(deadlineMs: number): Promise<void> {
-    const { observer } = this.#parts
+    const { name } = this.store
+    try {
+      await this.#giveBack(deadlineMs).finally(() => this.store.close())
+    } catch (thrown) {
+      this.#parts.observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
+    }
+    const stopped = new Stopped(
+      `The dispatcher stopped before it was known. What is in ${name} is run after a new start.`,
+    )
+    for (const join of this.joins) join.stop(stopped)
+  }
+
+  async #giveBack(deadlineMs: number): Promise<void> {
     try {
       await this.#written(deadlineMs)
+    } finally {
+      for (const journal of this.#journals) journal.giveUp()
       for (const feed of this.feeds.values()) feed.letGo()
-      await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
-      await this.store.close()
-    } catch (thrown) {
-      observer.say('storeCloseFailed', { store: this.store.name, error: asError(thrown) })
     }
-    const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
-    for (const join of this.joins) join.stop(stopped)
+    await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
   }
 
   /** @throws {StoreFailed} at the deadline. */

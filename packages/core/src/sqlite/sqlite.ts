@@ -99,6 +99,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
           owner?.settle()
           // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
           own?.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+        } catch (error) {
+          // What is in the write-ahead log is needed by the next owner.
+          owner?.begin()
+          throw failureOf(error, name)
         } finally {
           own?.close()
           owner?.release()

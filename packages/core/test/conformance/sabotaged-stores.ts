@@ -215,6 +215,16 @@ export const sabotages: readonly Sabotage[] = [
     })),
   },
   {
+    fault: 'reaches before it finishes',
+    caughtBy: 'settle-reaches-past-what-it-finishes',
+    on: overriding((open) => ({
+      settle: async (claim, settlement) => {
+        await open.settle(claim, { reached: settlement.reached })
+        await open.settle(claim, settlement)
+      },
+    })),
+  },
+  {
     fault: 'stores a settlement in two transactions',
     caughtBy: 'settle-is-atomic',
     on: overriding((open) => ({

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict'
+import { deepEqual, doesNotReject, equal, rejects } from 'node:assert/strict'
 import { AHEAD } from '../../../ports/progress.ts'
 import type { Claim, Exception, OpenStore } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
@@ -70,6 +70,22 @@ export const settling: readonly CaseDefinition[] = [
       await again.settle(second, { reached: 2 * AHEAD, done: [[AHEAD + 2, 2 * AHEAD]] })
       const { progress } = await claimOne(await trial.restart())
       deepEqual([progress.cursor, progress.reach, progress.unfinished()], [AHEAD, 2 * AHEAD, [AHEAD + 1]])
+    },
+  },
+  {
+    name: 'settle-reaches-past-what-it-finishes',
+    title: `what a settlement finishes, and what it makes an exception, lets it reach further`,
+    run: async (trial) => {
+      const open = await trial.open()
+      const claim = await claimOne(open)
+      await appended(open, messages('m', 3 * AHEAD))
+      await open.settle(claim, { reached: AHEAD, done: [[2, AHEAD]] })
+      await doesNotReject(open.settle(claim, { reached: AHEAD + 1, exceptions: [exception(1)] }))
+      await doesNotReject(open.settle(claim, { reached: 3 * AHEAD, done: [[AHEAD + 1, 3 * AHEAD - 1]] }))
+      const again = await trial.restart()
+      const second = await claimOne(again)
+      deepEqual([second.progress.cursor, second.progress.unfinished()], [3 * AHEAD - 1, [3 * AHEAD]])
+      deepEqual(await exceptionsOf(again, second), [exception(1)])
     },
   },
   {
