@@ -22,8 +22,8 @@ interface GroupCommitParts {
   /** For how long another connection may keep this one from beginning, in milliseconds. */
   readonly busyTimeoutMs: number
   readonly wake: () => void
-  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
-  readonly committed: (bytes: number) => void
+  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
+  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
 }
 
 const nothing: readonly NewMessage[] = []
@@ -263,7 +263,7 @@ export class GroupCommit {
     this.#transaction = undefined
     if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(pruneMore, nobody))
     this.#end(group, transaction.isNews)
-    committed(transaction.bytes)
+    committed(transaction)
   }
 
   #fail(group: readonly Queued[], error: unknown): void {
