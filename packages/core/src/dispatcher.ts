@@ -1,5 +1,6 @@
 import { Bus } from './bus.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
+import type { Every, Scheduled, ScheduleOptions } from './delivery/schedule.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 import type { Handled, Outcome } from './engine/outcome.ts'
 import type { Limits } from './limits.ts'
@@ -9,7 +10,9 @@ import type { Notices } from './notices.ts'
 import {
   checkDurationMs,
   checkNames,
+  checkText,
   DEADLINE_MS,
+  type NotDelayed,
   type NotWaiting,
   noOptions,
   type PerhapsWaiting,
@@ -18,6 +21,7 @@ import {
   type StopOptions,
   type Waiting,
 } from './options.ts'
+import type { When } from './ports/when.ts'
 import type { Context } from './routing/context.ts'
 import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
 import type { EventRouter, RequestRouter } from './routing/router.ts'
@@ -110,6 +114,35 @@ export class Dispatcher {
   }
 
   /**
+   * Publishes an event, or sends a command, at each of these times, while the dispatcher is started. It can be called before
+   * the start and after it; schedules outlive a stop.
+   *
+   * ```ts
+   * dp.schedule('look for mail', { everyMs: 60_000 }, () => new LookForMail({}))
+   * dp.schedule('nightly', cron('0 3 * * *', { timeZone: 'Europe/Berlin' }), (dueAt) => [new CloseBooks({ dueAt }), { key: 'books' }])
+   * ```
+   *
+   * Each due time fires once. The message has the id `schedule:<name>:<due time in ISO 8601>`. Where `make` throws, or what it
+   * gives is refused, that is a critical notice, and the schedule goes on.
+   *
+   * @param name tells it from others, also after a restart: each name once.
+   * @param when `{ everyMs }`, `cron()` of `@iambus/core/cron`, or your own.
+   * @throws {InvalidOption} for a name that is taken, or what is no schedule.
+   */
+  schedule(name: string, when: When | Every, make: (dueAt: Date) => Scheduled, options: ScheduleOptions = {}): void {
+    this.#bus.schedule(name, when, { make, options })
+  }
+
+  /**
+   * Ends a schedule. With a store, when it is due is forgotten too, if the dispatcher is started.
+   *
+   * @returns whether there was one.
+   */
+  unschedule(name: string): Promise<boolean> {
+    return this.#bus.unschedule(name)
+  }
+
+  /**
    * Checks the wiring, opens the singletons, constructs the handler classes, and takes messages from then on. From its
    * call on, nothing can be bound. Started already, it does nothing; stopping, it starts again afterwards. Where no
    * handler is bound it warns, and stays unstarted.
@@ -148,9 +181,12 @@ export class Dispatcher {
    *
    * @throws {NotAccepting | InvalidMessage | InvalidOption | WrongKind | Aborted} as a rejection.
    */
-  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & Waiting): Promise<Outcome[]>
+  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & Waiting & NotDelayed): Promise<Outcome[]>
   publish(event: Fits<'event'> | StringMessage, options?: PublishOptions & NotWaiting): Promise<void>
-  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & PerhapsWaiting): Promise<Outcome[] | void>
+  publish(
+    event: Fits<'event'> | StringMessage,
+    options: PublishOptions & PerhapsWaiting & NotDelayed,
+  ): Promise<Outcome[] | void>
   publish(event: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<Outcome[] | void> {
     try {
       const admission = this.#bus.enter(options)
@@ -170,6 +206,21 @@ export class Dispatcher {
   send(command: Fits<'command'> | string, options: PublishOptions = noOptions): Promise<void> {
     try {
       return this.#bus.enter(options).tell('send', command, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Takes back a delayed message that is not due yet, by the `id` that was given to it; its id can be used again then.
+   *
+   * @returns whether there was one.
+   * @throws {NotAccepting | InvalidOption} as a rejection.
+   */
+  cancel(id: string): Promise<boolean> {
+    try {
+      checkText('id', id)
+      return this.#bus.cancel(id)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -202,9 +253,9 @@ export class Dispatcher {
    *
    * @throws like `publish`, `send` and `request`.
    */
-  handle<M extends object | string>(message: M, options: PublishOptions & Waiting): Promise<Handled<M>>
+  handle<M extends object | string>(message: M, options: PublishOptions & Waiting & NotDelayed): Promise<Handled<M>>
   handle(message: object | string, options?: PublishOptions & NotWaiting): Promise<void>
-  handle(message: object | string, options: PublishOptions & PerhapsWaiting): Promise<unknown>
+  handle(message: object | string, options: PublishOptions & PerhapsWaiting & NotDelayed): Promise<unknown>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<unknown> {
     try {
       const admission = this.#bus.enter(options)

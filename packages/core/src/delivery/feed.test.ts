@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { stopAtOnce } from '../../test/stop-at-once.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore, type MemoryTransaction } from '../memory/index.ts'
@@ -12,6 +13,7 @@ import type { NewMessage, Store } from '../ports/store.ts'
 import { deadLetter } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number; paid?: boolean }>('shop.placed') {}
+class Gone extends defineEvent('shop.gone') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -25,14 +27,7 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  for (const dp of started.splice(0)) {
-    let hasStopped = false
-    void dp.stop({ deadlineMs: 1 }).then(() => (hasStopped = true))
-    while (!hasStopped) {
-      clock.advance(1_000)
-      await nextTurn()
-    }
-  }
+  await stopAtOnce(started.splice(0), clock)
 })
 
 function dispatcher(options: DispatcherOptions = {}): Dispatcher {
@@ -141,7 +136,7 @@ describe('a slow delivery at the bottom', () => {
       dp.events.bind(
         Placed,
         async ({ order }, { context }) => {
-          if (order === 0) await context.commit((tx) => (tx as MemoryTransaction).write('effect'))
+          if (order === 0) await context.commit((tx) => (tx as unknown as MemoryTransaction).write('effect'))
         },
         { name: 'a' },
       )
@@ -240,7 +235,6 @@ describe('a message that cannot be read', () => {
 
 describe('a dead letter', () => {
   test('is kept with what its redaction left, also where that cannot be stored', async () => {
-    class Gone {}
     const dp = dispatcher({ redact: (letter) => (letter.message = new Gone()) })
     dp.events.bind(
       Placed,

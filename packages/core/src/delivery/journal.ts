@@ -193,8 +193,8 @@ export class Journal {
 
   #fail(gathered: Gathered, error: Error): void {
     const { observer, deadlines, store, claim, whenLost } = this.#parts
-    const { code } = error as { code?: unknown }
     if (this.#isLost) return this.#wakeIdle()
+    const { code } = error as { code?: unknown }
     if (code === 'CLAIM_LOST' || code === 'STORE_CLOSED') {
       this.#isLost = true
       whenLost(error)
@@ -210,6 +210,7 @@ export class Journal {
 
   /** What failed is sent once more, in its order; what fails again waits again, with all that comes after it. */
   async #again(): Promise<void> {
+    if (this.#isLost) return
     const failed = this.#failed
     this.#failed = []
     await Promise.all(failed.map((gathered) => this.#write(gathered)))

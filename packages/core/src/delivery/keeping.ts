@@ -2,7 +2,7 @@ import type { Delivery } from '../engine/delivery.ts'
 import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
-import type { Exception, Settlement } from '../ports/store.ts'
+import type { Exception } from '../ports/store.ts'
 import type { Caused } from './caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
@@ -32,7 +32,7 @@ export class Keeping implements Keeper {
     if (caused !== undefined) journal.cause(caused.stored)
     journal.whenWritten(() => {
       told()
-      if (caused !== undefined) causing.release(caused.local)
+      if (caused !== undefined) causing.release(caused)
     })
   }
 
@@ -113,24 +113,22 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    kept.isCommitting = true
-    const settlement: Settlement = {
-      done: position === undefined || isException ? [] : [[position, position]],
-      cleared: position !== undefined && isException ? [position] : [],
-      revived: replays === undefined ? [] : [replays],
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
-    }
+    if (position !== undefined) this.#feed.beginCommit(position)
     try {
-      await journal.commit(settlement)
+      await journal.commit({
+        done: position === undefined || isException ? [] : [[position, position]],
+        cleared: position !== undefined && isException ? [position] : [],
+        revived: replays === undefined ? [] : [replays],
+        work: (tx) => {
+          const made = work(tx)
+          return made instanceof Promise ? made.then(remember) : remember(made)
+        },
+      })
     } finally {
-      kept.isCommitting = false
-      this.#feed.committed()
+      if (position !== undefined) this.#feed.endCommit(position)
     }
     if (replays !== undefined) this.#feed.dead.remove(replays)
-    if (caused !== undefined) causing.release(caused.local)
+    if (caused !== undefined) causing.release(caused)
   }
 
   #except(kept: Kept, exception: Omit<Exception, 'position' | 'dueAt'> & { readonly dueAt?: number }): void {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { stopAtOnce } from '../../test/stop-at-once.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -25,14 +26,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   store.fails = false
-  for (const dp of started.splice(0)) {
-    let hasStopped = false
-    void dp.stop({ deadlineMs: 1 }).then(() => (hasStopped = true))
-    while (!hasStopped) {
-      clock.advance(1_000)
-      await nextTurn()
-    }
-  }
+  await stopAtOnce(started.splice(0), clock)
 })
 
 function dispatcher(options: DispatcherOptions = {}): Dispatcher {

@@ -37,11 +37,7 @@ export class StoredAdmission {
         )
       }
     }
-    const appended = this.#persistence.store.append([stored], tx)
-    // What is in a transaction is the caller's to finish: nothing waits for that.
-    return tx === undefined
-      ? this.#accept(appended, { ...dispatch, of: envelope })
-      : this.#acceptNow(appended, { ...dispatch, of: envelope })
+    return this.#append({ ...dispatch, of: envelope }, stored, tx)
   }
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
@@ -71,10 +67,26 @@ export class StoredAdmission {
     const envelope = this.#persistence.envelopeOf(dispatch)
     try {
       const stored = this.#persistence.stored(envelope)
-      await this.#accept(this.#persistence.store.append([stored]), { ...dispatch, of: envelope })
+      await this.#append({ ...dispatch, of: envelope }, stored)
     } catch (thrown) {
       this.#observer.say('unstored', { envelope, error: asError(thrown) })
     }
+  }
+
+  #append(dispatch: Dispatch & { of: Envelope }, stored: NewMessage, tx?: unknown): Promise<void> {
+    const { delays, store } = this.#persistence
+    const { delay, route } = dispatch
+    const later = delay && delays.take(dispatch, delay, tx)
+    if (later === undefined) {
+      const appended = store.append([stored], tx)
+      // What is in a transaction is the caller's to finish: nothing waits for that.
+      return tx === undefined ? this.#accept(appended, dispatch) : this.#acceptNow(appended, dispatch)
+    }
+    const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
+    if (handlers.length === 0) return later
+    return later.then(() =>
+      this.#persistence.release({ stored: [], local: [{ ...dispatch, route: { ...route, handlers } }] }),
+    )
   }
 
   #made(dispatch: Dispatch): readonly [Envelope, NewMessage] {
@@ -84,11 +96,11 @@ export class StoredAdmission {
 
   #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
     const { accepting } = this.#persistence
-    const accepted = this.#acceptNow(appended, dispatch, join)
-    accepting.add(accepted)
-    const forget = (): void => void accepting.delete(accepted)
-    accepted.then(forget, forget)
-    return accepted
+    const entered = this.#acceptNow(appended, dispatch, join)
+    accepting.add(entered)
+    const forget = (): void => void accepting.delete(entered)
+    entered.then(forget, forget)
+    return entered
   }
 
   async #acceptNow(

@@ -62,5 +62,24 @@ export function isInTransaction(database: SqliteDatabase): boolean {
 /** The path of its file; `undefined` where it is in memory. */
 export function fileOf(database: SqliteDatabase): string | undefined {
   if ('inTransaction' in database) return database.memory || database.name === '' ? undefined : database.name
-  return database.location() ?? undefined
+  const location = database.location()
+  // A temporary database has an empty name.
+  return location === null || location === '' ? undefined : location
+}
+
+/** What statements have to set how they give their rows; of each driver, some. */
+interface RowSettings {
+  setReadBigInts?(isOn: boolean): unknown
+  setReturnArrays?(isOn: boolean): unknown
+  safeIntegers?(isOn: boolean): unknown
+}
+
+/** A statement that gives objects and numbers, whatever the caller has set for a connection of its own. */
+export function prepare(database: SqliteDatabase, sql: string): SqliteStatement {
+  const statement = database.prepare(sql)
+  const settings = statement as RowSettings
+  settings.setReadBigInts?.(false)
+  settings.setReturnArrays?.(false)
+  settings.safeIntegers?.(false)
+  return statement
 }

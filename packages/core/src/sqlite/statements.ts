@@ -1,4 +1,4 @@
-import type { SqliteDatabase, SqliteStatement } from './handle.ts'
+import { prepare, type SqliteDatabase, type SqliteStatement } from './handle.ts'
 
 const content = 'id, type, key, time, envelope, body, crc'
 const logged = `position, ${content}`
@@ -92,7 +92,7 @@ export const COUNTS: Readonly<Record<'delayed' | 'deadLetters' | 'subscriptions'
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>
 
 export function prepareAll(database: SqliteDatabase): Statements {
-  const prepared = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const)
+  const prepared = Object.entries(SQL).map(([name, sql]) => [name, prepare(database, sql)] as const)
   // The keys are those of SQL.
   return Object.fromEntries(prepared) as unknown as Statements
 }

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { Progress } from '../src/ports/progress.ts'
-import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../src/ports/store.ts'
+import { Progress } from '../../src/ports/progress.ts'
+import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../../src/ports/store.ts'
 
 /** A store with one fault, and the case of the suite that is there to find it. */
 export interface Sabotage {
@@ -183,7 +183,7 @@ export const sabotages: readonly Sabotage[] = [
         settle: (claim, settlement) =>
           open.settle(claim, settlement).catch(async (error: unknown) => {
             const [now] = latest
-            if (now === undefined || now.epoch === claim.epoch) throw error
+            if (now === undefined || now.epoch === claim?.epoch) throw error
             await open.settle(now, settlement)
           }),
       }
@@ -215,6 +215,16 @@ export const sabotages: readonly Sabotage[] = [
     })),
   },
   {
+    fault: 'reaches before it finishes',
+    caughtBy: 'settle-reaches-past-what-it-finishes',
+    on: overriding((open) => ({
+      settle: async (claim, settlement) => {
+        await open.settle(claim, { reached: settlement.reached })
+        await open.settle(claim, settlement)
+      },
+    })),
+  },
+  {
     fault: 'stores a settlement in two transactions',
     caughtBy: 'settle-is-atomic',
     on: overriding((open) => ({
@@ -242,7 +252,7 @@ export const sabotages: readonly Sabotage[] = [
         settle: async (claim, settlement) => {
           const [now] = latest
           const { work } = settlement
-          if (now !== undefined && now.epoch !== claim.epoch && work !== undefined) await open.settle(now, { work })
+          if (now !== undefined && now.epoch !== claim?.epoch && work !== undefined) await open.settle(now, { work })
           await open.settle(claim, settlement)
         },
       }
