@@ -121,6 +121,34 @@ describe('what was running when the process crashed', () => {
     expect(seen).toEqual(['3 attempt 1', '1 attempt 2', '2 attempt 1'])
   })
 
+  test('and waits for another suspect to end, when the bus stops, runs again with the next start', async () => {
+    const options = { recover: retry({ attempts: 3, backoff: fixed(100) }) }
+    const first = await start(() => never, options)
+    await publish(first, [1], 'k')
+    await publish(first, [2], 'other')
+    store.crash()
+    await start(() => never, options)
+    await quiet()
+    store.crash()
+    const seen: string[] = []
+    const go = Promise.withResolvers<void>()
+    const handle = async (order: number, attempt: number): Promise<void> => {
+      if (order === 2) await go.promise
+      seen.push(`${order} attempt ${attempt}`)
+    }
+    const last = await start(handle, options)
+    await quiet()
+    clock.advance(100)
+    await quiet()
+    expect(seen).toEqual([])
+    go.resolve()
+    await last.stop()
+    await last.start()
+    clock.advance(1)
+    await quiet()
+    expect(seen).toEqual(['2 attempt 1', '1 attempt 2'])
+  })
+
   test('is not to blame where the next end is a stop', async () => {
     await publish(await start(() => never), [1])
     store.crash()

@@ -32,6 +32,8 @@ export class HeldLanes {
   readonly parking: Parking
   readonly #engine: HoldingEngine
   readonly #retries: Retries
+  /** Their time has come, and it is not written yet that they start. */
+  readonly #starting = new Set<Delivery>()
   /** Heads of lanes that are held no more. */
   readonly #freed: Delivery[] = []
 
@@ -117,27 +119,30 @@ export class HeldLanes {
 
   /** Gives up what waits for its next attempt, and whatever is behind it or will be: nothing can overtake it. */
   stopRetrying(): void {
-    for (const delivery of this.#retries) this.#stopLane(delivery)
+    for (const delivery of this.retrying()) this.#stopLane(delivery)
   }
 
   freeRetrying(): void {
-    for (const delivery of this.#retries.takeAll()) this.free(delivery)
+    for (const delivery of [...this.#retries.takeAll(), ...this.#starting]) this.free(delivery)
+    this.#starting.clear()
   }
 
   /** Every delivery that waits for its next attempt. */
   retrying(): Delivery[] {
-    return [...this.#retries]
+    return [...this.#retries, ...this.#starting]
   }
 
   #due(delivery: Delivery): void {
     const { rest } = delivery
     const go = (): void => {
+      this.#starting.delete(delivery)
       if (delivery.state !== 'retrying' || delivery.abandoned !== undefined) return
       this.#engine.ready(delivery)
       this.#engine.pump()
     }
-    if (rest?.kept === undefined) go()
-    else rest.kept.keeper.restart(delivery, go)
+    if (rest?.kept === undefined) return go()
+    this.#starting.add(delivery)
+    rest.kept.keeper.restart(delivery, go)
   }
 
   #takePlaceOf(held: Delivery, next: Delivery): void {
