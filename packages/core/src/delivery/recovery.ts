@@ -37,7 +37,7 @@ export async function recover(feed: Feed): Promise<number> {
   }
   for (const letter of await store.deadLetters.replaying(claim.subscription)) {
     if (letter.partition !== claim.partition) continue
-    feed.parts.suspects.add((whenLeft) => feed.replay(letter, feed.parts.letters.envelope(letter), { whenLeft }))
+    feed.parts.suspects.add((whenLeft) => feed.dead.replay(letter, feed.parts.letters.envelope(letter), { whenLeft }))
   }
   feed.refill.all()
   return suspects
@@ -106,6 +106,6 @@ async function resumeDead(feed: Feed, { position, note: id = '' }: Exception): P
   const envelope = letters.envelope(letter)
   const dead = new Delivery(handler, envelope.message, envelope, undefined)
   dead.rest = { letter: id, kept: { keeper: feed.keeper, position, isException: true } }
-  feed.dead.set(id, dead)
+  feed.dead.add(id, dead)
   engine.held.holdDead(dead)
 }

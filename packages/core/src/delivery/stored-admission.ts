@@ -77,7 +77,11 @@ export class StoredAdmission {
     const { delays, store } = this.#persistence
     const { delay, route } = dispatch
     const later = delay && delays.take(dispatch, delay, tx)
-    if (later === undefined) return this.#accept(store.append([stored], tx), dispatch)
+    if (later === undefined) {
+      const appended = store.append([stored], tx)
+      // What is in a transaction is the caller's to finish: nothing waits for that.
+      return tx === undefined ? this.#accept(appended, dispatch) : this.#acceptNow(appended, dispatch)
+    }
     const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
     if (handlers.length === 0) return later
     return later.then(() =>
@@ -90,7 +94,16 @@ export class StoredAdmission {
     return [envelope, this.#persistence.stored(envelope)]
   }
 
-  async #accept(
+  #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
+    const { accepting } = this.#persistence
+    const accepted = this.#acceptNow(appended, dispatch, join)
+    accepting.add(accepted)
+    const forget = (): void => void accepting.delete(accepted)
+    accepted.then(forget, forget)
+    return accepted
+  }
+
+  async #acceptNow(
     appended: Promise<readonly boolean[]>,
     dispatch: Dispatch & { of: Envelope },
     join?: Join,
