@@ -96,13 +96,25 @@ export class Owner {
   }
 }
 
-/** What the last owner had written since the last checkpoint is in the write-ahead log only. */
+/**
+ * What the last owner had written since the last checkpoint is in the write-ahead log only. And the file has its first page as
+ * soon as it has an owner; SQLite throws away a log whose file is empty.
+ */
 function lostSince(row: OwnerRow | undefined, path: string): string | undefined {
-  const wal = `${path}-wal`
-  if (row === undefined || row.is_closed === 1 || (existsSync(wal) && statSync(wal).size > 0)) return undefined
+  if (row === undefined) return undefined
   const who = `process ${row.pid} on ${row.host}, since ${new Date(row.since).toISOString()}`
+  if (isEmpty(path)) {
+    const remedy = `Bring back a backup; or, where it is meant to begin anew, delete ${path}.owner too.`
+    return `${path} is missing or empty, and had an owner (${who}): all that was stored in it is lost. ${remedy}`
+  }
+  const wal = `${path}-wal`
+  if (row.is_closed === 1 || !isEmpty(wal)) return undefined
   return (
     `The last owner of ${path} (${who}) has not closed it, and its write-ahead log ${wal} is missing. What was stored last ` +
     'may be lost, unless another program has opened the file since and moved it there. Never delete or leave behind a -wal.'
   )
+}
+
+function isEmpty(path: string): boolean {
+  return !existsSync(path) || statSync(path).size === 0
 }
