@@ -214,7 +214,7 @@ export class GroupCommit {
       // There is no such savepoint any more: whoever ended the transaction began another one.
       return false
     }
-    queued.fail(error)
+    queued.fail(isOfTheFile(error) ? failureOf(error, this.#parts.name) : error)
     return true
   }
 
