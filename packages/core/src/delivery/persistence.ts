@@ -174,7 +174,11 @@ export class Persistence implements Causing {
   async close(deadlineMs: number): Promise<void> {
     const { name } = this.store
     try {
-      await this.#giveBack(deadlineMs).finally(() => this.store.close())
+      try {
+        await this.#giveBack(deadlineMs)
+      } finally {
+        await this.store.close()
+      }
     } catch (thrown) {
       this.#parts.observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
     }

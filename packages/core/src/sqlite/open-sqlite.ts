@@ -11,13 +11,13 @@ import type {
   Settlement,
   StoreStats,
 } from '../ports/store.ts'
-import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { ForeignTransaction } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
 import { failureOf } from './failure.ts'
 import { GroupCommit } from './group-commit.ts'
-import { isInTransaction, isOpen, prepare, type SqliteDatabase } from './handle.ts'
+import { isInTransaction, prepare, type SqliteDatabase } from './handle.ts'
 import { Log } from './log.ts'
 import { Pruning } from './prune.ts'
 import { Reads } from './reads.ts'

@@ -161,9 +161,9 @@ async function publishAll(): Promise<void> {
     for (let left = Math.floor(random() * 12); left > 0; left -= 1) {
       seq += 1
       const chance = random()
-      const kind = chance < 0.008 ? 'poison' : chance < 0.3 ? kinds[Math.floor(random() * kinds.length)] : 'plain'
-      if (chance > 0.92) publishLater(seq)
-      else publish(seq, kind ?? 'plain')
+      const kind = chance < 0.005 ? 'poison' : chance < 0.3 ? kinds[Math.floor(random() * kinds.length)] : 'plain'
+      if (chance > 0.92) void publishLater(seq)
+      else void publish(seq, kind ?? 'plain')
     }
     if (random() < 0.3) void replayOne()
     await delay(random() * 40)
@@ -171,19 +171,17 @@ async function publishAll(): Promise<void> {
   await new Promise(() => setInterval(() => {}, 1_000))
 }
 
-function publish(seq: number, kind: Kind): void {
+async function publish(seq: number, kind: Kind): Promise<void> {
   const key = random() < 0.25 ? null : `k${Math.floor(random() * 8)}`
   const id = `m${seq}`
-  void dp.publish(new Work({ seq, kind }), { id, ...(key !== null && { key }) }).then(() => {
-    write({ is: 'published', id, key, seq })
-  })
+  await dp.publish(new Work({ seq, kind }), { id, ...(key !== null && { key }) })
+  write({ is: 'published', id, key, seq })
 }
 
-function publishLater(seq: number): void {
+async function publishLater(seq: number): Promise<void> {
   const id = `later${seq}`
-  void dp.publish(new Later({ seq, by: id }), { id, delayMs: random() * 400 }).then(() => {
-    write({ is: 'published', id, key: null, seq })
-  })
+  await dp.publish(new Later({ seq, by: id }), { id, delayMs: random() * 400 })
+  write({ is: 'published', id, key: null, seq })
 }
 
 /** It dies once more, in its place. */
