@@ -127,19 +127,23 @@ export async function openBus(
       delays.close()
       const { deadlines } = engine
       const sinceMs = deadlines.now()
-      const written = async (): Promise<void> => void (await Promise.allSettled([lastStored, persistence?.written()]))
-      await drain(engine, deadlineMs, persistence && written)
+      await drain(engine, deadlineMs, async () => {
+        await lastStored
+        await persistence?.written()
+      })
       ignoreExit()
-      await lastStored
-      await persistence?.close(Math.max(deadlineMs - (deadlines.now() - sinceMs), CLOSE_MS))
+      const leftMs = deadlineMs - (deadlines.now() - sinceMs)
+      await persistence?.close(Math.max(leftMs, CLOSE_MS))
       deadLetters.inStore = undefined
       await singletons.close()
     }
     deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
-    await persistence?.start().catch(async (error: unknown) => {
-      await close(0, Promise.resolve())
+    try {
+      await persistence?.start()
+    } catch (error) {
+      await close(CLOSE_MS, Promise.resolve())
       throw error
-    })
+    }
     const cancel: Delays['cancel'] = async (id) =>
       (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
     return { admission, cancel, persistence, close }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { stopAtOnce } from '../../test/stop-at-once.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore, type MemoryTransaction } from '../memory/index.ts'
@@ -13,7 +13,6 @@ import type { NewMessage, Store } from '../ports/store.ts'
 import { deadLetter } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number; paid?: boolean }>('shop.placed') {}
-class Gone extends defineEvent('shop.gone') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -27,7 +26,9 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await stopAtOnce(started.splice(0), clock)
+  for (const dp of started.splice(0)) {
+    await stopWithin(clock, dp)
+  }
 })
 
 function dispatcher(options: DispatcherOptions = {}): Dispatcher {
@@ -235,6 +236,9 @@ describe('a message that cannot be read', () => {
 
 describe('a dead letter', () => {
   test('is kept with what its redaction left, also where that cannot be stored', async () => {
+    class Gone {
+      readonly nothing = true
+    }
     const dp = dispatcher({ redact: (letter) => (letter.message = new Gone()) })
     dp.events.bind(
       Placed,

@@ -57,10 +57,9 @@ export class Feed implements Reading {
   readPosition: number
   readonly keeper: Keeper
   readonly refill: Refill
-  /** Positions whose deliveries are being committed. */
-  readonly #committing = new Set<number>()
-  #waitsForCommit = false
   #isFull = false
+  /** Whether the cursor has to wait for what is being committed. */
+  #awaitsCommit = false
 
   constructor(parts: FeedParts) {
     this.parts = parts
@@ -77,7 +76,7 @@ export class Feed implements Reading {
   }
 
   get hasRoom(): boolean {
-    if (!this.isOpen || this.#waitsForCommit) return false
+    if (!this.isOpen || this.#awaitsCommit) return false
     this.#isFull = this.aside.size + this.retrying + this.dead.size >= this.parts.scanAhead
     return !this.#isFull && this.window.hasRoom
   }
@@ -89,14 +88,20 @@ export class Feed implements Reading {
     this.parts.reader.wake()
   }
 
+  /** Something that was being committed is stored, or has failed. */
+  committed(): void {
+    if (!this.#awaitsCommit) return
+    this.#awaitsCommit = false
+    this.parts.reader.wake()
+  }
+
   offer(messages: readonly ReadMessage[]): void {
     const { journal } = this.parts
     const taken: { readonly message: ReadMessage; readonly kept: Kept }[] = []
     for (const message of messages) {
       const { position, key } = message.stored
       if (position <= this.readPosition) continue
-      if (!this.hasRoom || this.#isHeldBack(position)) break
-      this.#skipTo(position)
+      if (!this.hasRoom || !this.#skipTo(position)) break
       if (!this.takes(message.stored) || journal.progress.isFinished(position)) {
         journal.pass([position, position])
         continue
@@ -116,18 +121,6 @@ export class Feed implements Reading {
       for (const { message, kept } of taken) this.submit(this.deliveryOf(message, kept))
       this.parts.engine.pump()
     })
-  }
-
-  /** Until that ends it is nothing else: an exception written behind it would have it run again. */
-  beginCommit(position: number): void {
-    this.#committing.add(position)
-  }
-
-  endCommit(position: number): void {
-    this.#committing.delete(position)
-    if (!this.#waitsForCommit) return
-    this.#waitsForCommit = false
-    this.parts.reader.wake()
   }
 
   /** A message that waits or runs takes its place. */
@@ -211,35 +204,37 @@ export class Feed implements Reading {
     return this.isHeld(key) || this.aside.has(key) || this.refill.isUnderWay(key) || this.window.of(key) >= OF_ONE_KEY
   }
 
-  /** Whether way would have to be made where something is being committed. */
-  #isHeldBack(position: number): boolean {
-    const first = position - AHEAD
-    if (this.parts.journal.progress.cursor >= first) return false
-    this.#waitsForCommit = [...this.#committing].some((committing) => committing <= first)
-    return this.#waitsForCommit
-  }
-
-  /** What is between is there no more. */
-  #skipTo(position: number): void {
-    for (let from = this.readPosition + 1; from < position;) {
+  /** What is between is there no more. Tells whether it came so far. */
+  #skipTo(position: number): boolean {
+    while (this.readPosition + 1 < position) {
+      const from = this.readPosition + 1
       const to = Math.min(position - 1, from + AHEAD / 2)
-      this.#makeWay(to)
+      if (!this.#makeWay(to)) return false
       this.parts.journal.pass([from, to])
-      from = to + 1
+      this.readPosition = to
     }
-    this.#makeWay(position)
+    if (!this.#makeWay(position)) return false
     this.readPosition = position
+    return true
   }
 
-  /** Has the cursor pass what has been running for long, so that it is never too far behind. */
-  #makeWay(to: number): void {
+  /**
+   * Has the cursor pass what has been running for long, so that it is never too far behind. What is being committed it cannot
+   * pass: an exception that was written after the commit would have it run again. Tells whether it could.
+   */
+  #makeWay(to: number): boolean {
     const { journal } = this.parts
     while (to - journal.progress.cursor > AHEAD) {
       const position = journal.progress.cursor + 1
       const { kept, key } = this.window.at(position) as { readonly kept: Kept; readonly key: string | undefined }
+      if (kept.isCommitting) {
+        this.#awaitsCommit = true
+        return false
+      }
       journal.except({ position, key, state: 'started', dueAt: undefined, note: undefined })
       kept.isException = true
       this.window.becameException(position)
     }
+    return true
   }
 }

@@ -2,7 +2,7 @@ import type { Delivery } from '../engine/delivery.ts'
 import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
-import type { Exception } from '../ports/store.ts'
+import type { Exception, Settlement } from '../ports/store.ts'
 import type { Caused } from './caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
@@ -113,19 +113,21 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    if (position !== undefined) this.#feed.beginCommit(position)
+    kept.isCommitting = true
+    const settlement: Settlement = {
+      done: position === undefined || isException ? [] : [[position, position]],
+      cleared: position !== undefined && isException ? [position] : [],
+      revived: replays === undefined ? [] : [replays],
+      work: (tx) => {
+        const made = work(tx)
+        return made instanceof Promise ? made.then(remember) : remember(made)
+      },
+    }
     try {
-      await journal.commit({
-        done: position === undefined || isException ? [] : [[position, position]],
-        cleared: position !== undefined && isException ? [position] : [],
-        revived: replays === undefined ? [] : [replays],
-        work: (tx) => {
-          const made = work(tx)
-          return made instanceof Promise ? made.then(remember) : remember(made)
-        },
-      })
+      await journal.commit(settlement)
     } finally {
-      if (position !== undefined) this.#feed.endCommit(position)
+      kept.isCommitting = false
+      this.#feed.committed()
     }
     if (replays !== undefined) this.#feed.dead.remove(replays)
     if (caused !== undefined) causing.release(caused)

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { stopAtOnce } from '../../test/stop-at-once.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -26,7 +26,9 @@ beforeEach(() => {
 
 afterEach(async () => {
   store.fails = false
-  await stopAtOnce(started.splice(0), clock)
+  for (const dp of started.splice(0)) {
+    await stopWithin(clock, dp)
+  }
 })
 
 function dispatcher(options: DispatcherOptions = {}): Dispatcher {

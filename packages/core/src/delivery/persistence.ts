@@ -190,8 +190,7 @@ export class Persistence implements Causing {
     })
     for (const journal of this.#journals) journal.giveUp()
     await this.#try(deadlineMs, () => store.close())
-    const text = `The dispatcher stopped before it was known. What is in ${store.name} is run after a new start.`
-    const stopped = new Stopped(text)
+    const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
     for (const join of this.joins) join.stop(stopped)
   }
 

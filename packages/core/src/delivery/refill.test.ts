@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { stopAtOnce } from '../../test/stop-at-once.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
@@ -24,7 +24,7 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  await stopAtOnce(started.splice(0), clock)
+  for (const dp of started.splice(0)) await stopWithin(clock, dp)
 })
 
 /** A dispatcher with one handler, `a`. */
@@ -154,7 +154,7 @@ describe('what was running when the process crashed', () => {
     store.crash()
     const second = await start(() => never)
     await quiet()
-    await stopAtOnce([second], clock)
+    await stopWithin(clock, second)
     const seen: number[] = []
     const counts: unknown[] = []
     const third = await start(
@@ -180,7 +180,7 @@ describe('what was running when the process crashed', () => {
     await quiet()
     clock.advance(100)
     await quiet()
-    await stopAtOnce([second], clock)
+    await stopWithin(clock, second)
     const third = await start(boom, options)
     await quiet()
     clock.advance(100)
@@ -192,7 +192,7 @@ describe('what was running when the process crashed', () => {
   test('was a replay, and is one again, once; what ends within its start holds up nobody', async () => {
     const first = await start(() => Promise.reject(new Error('no')))
     await publish(first, [1, 2])
-    await stopAtOnce([first], clock)
+    await stopWithin(clock, first)
     const second = await start(() => never)
     expect(await second.deadLetters.replay({})).toBe(2)
     await publish(second, [3])

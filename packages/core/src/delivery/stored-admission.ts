@@ -96,11 +96,11 @@ export class StoredAdmission {
 
   #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
     const { accepting } = this.#persistence
-    const entered = this.#acceptNow(appended, dispatch, join)
-    accepting.add(entered)
-    const forget = (): void => void accepting.delete(entered)
-    entered.then(forget, forget)
-    return entered
+    const now = this.#acceptNow(appended, dispatch, join)
+    accepting.add(now)
+    const forget = (): void => void accepting.delete(now)
+    now.then(forget, forget)
+    return now
   }
 
   async #acceptNow(

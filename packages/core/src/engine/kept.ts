@@ -43,6 +43,8 @@ export interface Kept {
   isUnreadable?: boolean
   /** Its message as it was stored, where it is that: a handler may change what it is given. */
   stored?: StoredMessage | undefined
+  /** Whether its commit is on its way to the store. */
+  isCommitting?: boolean
   /** What it has caused, ready to be written: set by `prepare`, taken by `finish`. */
   caused?: unknown
   /** To be called when it leaves memory. */

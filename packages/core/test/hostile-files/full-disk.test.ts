@@ -4,8 +4,8 @@ import { busOn, codeOf, handling, noticed, Placed, placed, tempFile } from './bu
 
 interface Disk {
   readonly database: DatabaseSync
-  fill(): void
-  makeRoom(): void
+  readonly fill: () => void
+  readonly makeRoom: () => void
 }
 
 /** A file that may not grow: for SQLite, a disk without room. */
