@@ -91,8 +91,20 @@ export class Owner {
 
   /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
-    if (this.#hasBegun) this.settle()
-    this.#sidecar.close()
+    this.#leave(this.#hasBegun)
+  }
+
+  /** The same, where it could not be settled: it is, if SQLite has moved all there was when the connection was closed. */
+  leave(): void {
+    this.#leave(this.#hasBegun && isEmpty(`${this.#path}-wal`))
+  }
+
+  #leave(isSettled: boolean): void {
+    try {
+      if (isSettled) this.settle()
+    } finally {
+      this.#sidecar.close()
+    }
   }
 }
 
