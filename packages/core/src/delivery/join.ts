@@ -25,6 +25,11 @@ export class Join implements Waiter {
     this.#resolve(this.#handlers.map(({ name }) => ({ handler: name, status: 'skipped' })))
   }
 
+  /** Nobody will know any more what becomes of those that are not settled. */
+  stop(error: Error): void {
+    for (const handler of this.#handlers) this.#settle(handler, { handler: handler.name, status: 'stopped', error })
+  }
+
   done(value: unknown, { target }: Delivery): void {
     this.#settle(target, { handler: target.name, status: 'done', value })
   }
@@ -33,16 +38,10 @@ export class Join implements Waiter {
     this.#settle(target, { handler: target.name, status, error })
   }
 
-  /** The bus has stopped: what is not known by now will not be. */
-  stop(error: Error): void {
-    for (const [index, { name: handler }] of this.#handlers.entries()) {
-      this.#settled[index] ??= { handler, status: 'stopped', error }
-    }
-    this.#resolve(this.#settled)
-  }
-
   #settle(handler: Handler, outcome: Outcome): void {
-    this.#settled[this.#handlers.indexOf(handler)] = outcome
+    const index = this.#handlers.indexOf(handler)
+    if (this.#settled[index] !== undefined) return // It was parked, and has gone on.
+    this.#settled[index] = outcome
     this.#pending -= 1
     if (this.#pending === 0) this.#resolve(this.#settled)
   }

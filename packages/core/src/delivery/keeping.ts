@@ -2,7 +2,7 @@ import type { Delivery } from '../engine/delivery.ts'
 import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
-import type { Exception } from '../ports/store.ts'
+import type { Exception, Settlement } from '../ports/store.ts'
 import type { Caused } from './caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
@@ -27,26 +27,23 @@ export class Keeping implements Keeper {
     this.#close(kept)
     if (replays !== undefined) {
       journal.revive(replays)
-      this.#feed.dead.delete(replays)
+      this.#feed.dead.remove(replays)
     }
     if (caused !== undefined) journal.cause(caused.stored)
     journal.whenWritten(() => {
       told()
       if (caused !== undefined) causing.release(caused)
     })
-    this.left(delivery)
   }
 
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {
     const feed = this.#feed
     const { kept, replays } = restOf(delivery)
     feed.retrying += 1
-    feed.heldKeys.add(delivery.key)
     if (replays === undefined) {
       const dueAt = feed.parts.store.now() + delayMs
       this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
     }
-    feed.window.leave(delivery.key, kept)
   }
 
   restart(delivery: Delivery, go: () => void): void {
@@ -56,7 +53,6 @@ export class Keeping implements Keeper {
     const { kept, replays } = restOf(delivery)
     const failures = delivery.rest?.failures as Failures
     feed.retrying -= 1
-    feed.heldKeys.delete(delivery.key)
     feed.window.enter(delivery.key, kept)
     const start = (state: 'started' | 'alone'): void => {
       if (replays === undefined) this.#except(kept, { state, key: delivery.key, note: storedFailures(failures) })
@@ -73,14 +69,13 @@ export class Keeping implements Keeper {
     const feed = this.#feed
     const { journal, handler, letters, claim } = feed.parts
     const { kept } = restOf(delivery)
-    journal.bury(letters.stored(letter, claim))
+    const isAsStored = letter.envelope === delivery.envelope // Else it was redacted.
+    journal.bury(letters.stored(letter, claim, isAsStored ? kept.stored : undefined))
     if (delivery.key !== undefined && handler.onDead === 'park' && kept.position !== undefined) {
       this.#except(kept, { state: 'dead', key: delivery.key, note: letter.id })
-      feed.dead.set(letter.id, delivery)
-      feed.heldKeys.add(delivery.key)
+      feed.dead.add(letter.id, delivery)
     } else this.#close(kept)
     journal.whenWritten(told)
-    this.left(delivery)
   }
 
   holds({ rest }: Delivery): boolean {
@@ -95,11 +90,18 @@ export class Keeping implements Keeper {
     kept.isException = true
   }
 
+  parked(key: string): void {
+    this.#feed.parked(key)
+  }
+
   left(delivery: Delivery): void {
     const feed = this.#feed
-    feed.window.leave(delivery.key, restOf(delivery).kept)
+    const { key, state } = delivery
+    feed.window.leave(key, restOf(delivery).kept)
     feed.lessAside()
-    if (delivery.key !== undefined) feed.refill.key(delivery.key)
+    if (key === undefined) return
+    if (state === 'dead') feed.parked(key)
+    else feed.refill.key(key)
   }
 
   async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
@@ -111,21 +113,23 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    if (position !== undefined) this.#feed.beginCommit(position)
-    try {
-      await journal.commit({
-        done: position === undefined || isException ? [] : [[position, position]],
-        cleared: position !== undefined && isException ? [position] : [],
-        revived: replays === undefined ? [] : [replays],
-        work: (tx) => {
-          const made = work(tx)
-          return made instanceof Promise ? made.then(remember) : remember(made)
-        },
-      })
-    } finally {
-      if (position !== undefined) this.#feed.endCommit(position)
+    kept.isCommitting = true
+    const settlement: Settlement = {
+      done: position === undefined || isException ? [] : [[position, position]],
+      cleared: position !== undefined && isException ? [position] : [],
+      revived: replays === undefined ? [] : [replays],
+      work: (tx) => {
+        const made = work(tx)
+        return made instanceof Promise ? made.then(remember) : remember(made)
+      },
     }
-    if (replays !== undefined) this.#feed.dead.delete(replays)
+    try {
+      await journal.commit(settlement)
+    } finally {
+      kept.isCommitting = false
+      this.#feed.committed()
+    }
+    if (replays !== undefined) this.#feed.dead.remove(replays)
     if (caused !== undefined) causing.release(caused)
   }
 

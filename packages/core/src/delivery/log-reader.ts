@@ -68,7 +68,8 @@ export class LogReader {
   readonly #readings: Reading[] = []
   #isReading = false
   #isWanted = false
-  #isStopped = false
+  /** Not before everything that is left from before has come back. */
+  #isOpen = false
 
   constructor(parts: LogReaderParts) {
     this.#parts = parts
@@ -81,13 +82,18 @@ export class LogReader {
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
     this.#isWanted = true
-    if (this.#isReading || this.#isStopped) return
+    if (this.#isReading || !this.#isOpen) return
     this.#isReading = true
     queueMicrotask(() => void this.#readAll())
   }
 
+  begin(): void {
+    this.#isOpen = true
+    this.wake()
+  }
+
   stop(): void {
-    this.#isStopped = true
+    this.#isOpen = false
   }
 
   /** The messages at these positions, as they are brought back. */
@@ -97,7 +103,7 @@ export class LogReader {
 
   async #readAll(): Promise<void> {
     try {
-      while (this.#isWanted && !this.#isStopped) {
+      while (this.#isWanted && this.#isOpen) {
         this.#isWanted = false
         for (const partition of new Set(this.#readings.map((reading) => reading.partition))) {
           while (await this.#readSome(partition));
@@ -113,11 +119,11 @@ export class LogReader {
   /** Tells whether there may be more. */
   async #readSome(partition: number): Promise<boolean> {
     const readings = this.#readings.filter((reading) => reading.partition === partition && reading.hasRoom)
-    if (readings.length === 0 || this.#isStopped) return false
+    if (readings.length === 0 || !this.#isOpen) return false
     const after = Math.min(...readings.map(({ readPosition }) => readPosition))
     const stored = await this.#parts.store.read(partition, after, PAGE)
     const last = stored.at(-1)
-    if (last === undefined || this.#isStopped) return false
+    if (last === undefined || !this.#isOpen) return false
     const messages = stored.map((message) => this.#readMessage(message))
     for (const reading of readings) if (reading.readPosition < last.position) reading.offer(messages)
     return true
@@ -128,7 +134,7 @@ export class LogReader {
   }
 
   #fail(error: Error): void {
-    if (this.#isStopped) return
+    if (!this.#isOpen) return
     const { observer, deadlines, store } = this.#parts
     observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs: RETRY_MS })
     deadlines.after(RETRY_MS, this.wake)

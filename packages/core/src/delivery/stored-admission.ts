@@ -42,7 +42,7 @@ export class StoredAdmission {
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
   async publishAndWait(dispatch: Dispatch): Promise<Outcome[]> {
-    const { store, waiters } = this.#persistence
+    const { store, waiters, joins } = this.#persistence
     if (store.isShared) {
       const text =
         'Other nodes work on this store too: what becomes of an event is not known here. Leave out waitForResponse.'
@@ -50,12 +50,15 @@ export class StoredAdmission {
     }
     const [envelope, stored] = this.#made(dispatch)
     const join = new Join(dispatch.route.handlers)
-    waiters.set(envelope.id, join)
+    const isFirst = !waiters.has(envelope.id) // Of two with one id, the second is not stored.
+    if (isFirst) waiters.set(envelope.id, join)
+    joins.add(join)
     try {
       await this.#accept(store.append([stored]), { ...dispatch, of: envelope }, join)
       return await join.outcomes
     } finally {
-      waiters.delete(envelope.id)
+      if (isFirst) waiters.delete(envelope.id)
+      joins.delete(join)
     }
   }
 
@@ -74,7 +77,11 @@ export class StoredAdmission {
     const { delays, store } = this.#persistence
     const { delay, route } = dispatch
     const later = delay && delays.take(dispatch, delay, tx)
-    if (later === undefined) return this.#accept(store.append([stored], tx), dispatch)
+    if (later === undefined) {
+      const appended = store.append([stored], tx)
+      // What is in a transaction is the caller's to finish: nothing waits for that.
+      return tx === undefined ? this.#accept(appended, dispatch) : this.#acceptNow(appended, dispatch)
+    }
     const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
     if (handlers.length === 0) return later
     return later.then(() =>
@@ -87,7 +94,16 @@ export class StoredAdmission {
     return [envelope, this.#persistence.stored(envelope)]
   }
 
-  async #accept(
+  #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
+    const { accepting } = this.#persistence
+    const accepted = this.#acceptNow(appended, dispatch, join)
+    accepting.add(accepted)
+    const forget = (): void => void accepting.delete(accepted)
+    accepted.then(forget, forget)
+    return accepted
+  }
+
+  async #acceptNow(
     appended: Promise<readonly boolean[]>,
     dispatch: Dispatch & { of: Envelope },
     join?: Join,

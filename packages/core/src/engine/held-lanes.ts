@@ -57,16 +57,19 @@ export class HeldLanes {
     this.#retries.add(delivery, delayMs)
   }
 
-  /** A dead delivery takes a free lane, and holds it. */
+  /** A dead delivery takes its lane, and holds it: now, or when a handler from before a stop has left it. */
   holdDead(dead: Delivery): void {
+    dead.state = 'dead'
     if (dead.key !== undefined && dead.target.lanes.enter(dead.key, dead)) this.parking.park(dead)
   }
 
   /** Puts a dead letter back: where its dead delivery stands, or as the next in its lane. */
   replay(delivery: Delivery, dead: Delivery | undefined): void {
     const { key, target } = delivery
-    if (dead !== undefined) this.#takePlaceOf(dead, delivery)
-    if (dead !== undefined || key === undefined || target.lanes.enterNext(key, delivery)) this.#engine.ready(delivery)
+    const holds = dead !== undefined && (dead.lane === undefined || dead.lane.head === dead)
+    if (holds) this.#takePlaceOf(dead, delivery)
+    else if (dead !== undefined) dead.state = 'dropped'
+    if (holds || key === undefined || target.lanes.enterNext(key, delivery)) this.#engine.ready(delivery)
     else {
       this.#engine.census.inFlight += 1
       this.#engine.census.waiting += 1
@@ -89,8 +92,9 @@ export class HeldLanes {
   free(delivery: Delivery): void {
     const { key, lane, target } = delivery
     this.parking.unpark(delivery)
-    delivery.state = 'ended'
-    if (key === undefined || lane?.head !== delivery) return
+    const isBehind = lane !== undefined && lane.head !== delivery
+    delivery.state = isBehind ? 'dropped' : 'ended'
+    if (key === undefined || lane === undefined || isBehind) return
     let next = target.lanes.leave(key, lane)
     while (next?.state === 'dropped') {
       next.state = 'ended'

@@ -208,3 +208,28 @@ test('a store that cannot write any more is closed all the same, and gives up it
   const again = await openStore(sqlite(path))
   expect([await idsOf(again), again.findings]).toEqual([['a'], []])
 })
+
+test('when COMMIT itself fails, all of the group is rejected and nothing stored', async () => {
+  const database = new DatabaseSync(tempFile())
+  onTestFinished(() => database.close())
+  database.exec(`CREATE TABLE book (id INTEGER PRIMARY KEY);
+    CREATE TABLE copy (book INTEGER REFERENCES book DEFERRABLE INITIALLY DEFERRED)`)
+  const open = await openStore(sqlite({ database }))
+  const claim = await claimOne(open)
+  const work = (): [] => {
+    // It is looked at by COMMIT only.
+    database.exec('INSERT INTO copy VALUES (1)')
+    return []
+  }
+  const results = await Promise.allSettled([
+    open.append([message('a', { mayRepeat: true })]),
+    open.settle(claim, { caused: [message('caused')], work }),
+    open.append([message('b')]),
+  ])
+  for (const result of results) {
+    expect(result).toMatchObject({ reason: { code: 'STORE_FAILED', message: expect.stringContaining('FOREIGN KEY') } })
+  }
+  expect(await open.append([message('a', { mayRepeat: true })])).toEqual([true])
+  expect((await open.read(0, 0, 10)).map(({ position, id }) => [position, id])).toEqual([[1, 'a']])
+  expect(database.prepare('SELECT * FROM copy').all()).toEqual([])
+})

@@ -37,8 +37,8 @@ export interface OpenParts extends Registered {
   readonly settings: SqliteSettings
   readonly clock: Clock
   readonly wake: () => void
-  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
-  readonly committed: (bytes: number) => void
+  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
+  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }

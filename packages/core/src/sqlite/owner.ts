@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreFailed } from '../store-errors.ts'
 import { failureOf, isBusy } from './failure.ts'
+import { TurnFile } from './turn-file.ts'
 
 interface OwnerRow {
   readonly pid: number
@@ -20,13 +21,17 @@ interface OwnerRow {
 export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
+  readonly #turns: TurnFile
+  /** The last owner, if it has not closed the file. */
+  readonly #last: OwnerRow | undefined
+  /** Whether there is no file any more, of whatever owner. */
+  readonly #isGone: boolean
   #hasBegun = false
-  /** What may have been lost since the last owner, in words. */
-  readonly lost: string | undefined
 
   /** @throws {StoreFailed} with `STORE_OWNED`. */
   constructor(path: string) {
     this.#path = path
+    this.#turns = new TurnFile(path)
     try {
       this.#sidecar = new DatabaseSync(`${path}.owner`, { timeout: 0 })
     } catch (error) {
@@ -36,7 +41,10 @@ export class Owner {
       this.#lock()
       this.#sidecar.exec(`CREATE TABLE IF NOT EXISTS owner (
         id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, since INTEGER, is_closed INTEGER)`)
-      this.lost = lostSince(this.#row(), path)
+      const row = this.#row()
+      // It has its first page as soon as it has an owner. SQLite throws away the write-ahead log of a file that is empty.
+      this.#isGone = row !== undefined && isEmpty(path)
+      this.#last = row?.is_closed === 0 ? row : undefined
     } catch (error) {
       this.#sidecar.close()
       throw failureOf(error, `${path}.owner`)
@@ -68,11 +76,38 @@ export class Owner {
     }
   }
 
-  /** Records who owns it. From now on, messages are written. */
-  begin(): void {
+  /**
+   * What the file has lost since the last owner, in words. That one may have died, and what it has written is in the write-ahead
+   * log; but nobody can have taken a turn back.
+   *
+   * @param turn how many transactions there are in the file.
+   */
+  lost(turn: number): string | undefined {
+    const path = this.#path
+    if (this.#isGone) {
+      return `all of it: ${path} was missing or empty, and has had an owner. Bring back a backup; or, if it is to begin anew, delete ${path}.owner with it.`
+    }
+    const last = this.#last
+    const missing = last === undefined ? 0 : this.#turns.last - turn
+    if (last === undefined || missing <= 0) return undefined
+    const who = `process ${last.pid} on ${last.host}, since ${new Date(last.since).toISOString()}`
+    return (
+      `the last ${missing} transactions of its last owner (${who}) are not in ${path}. Has its ${path}-wal been ` +
+      'deleted, or left behind when it was moved, or was the file replaced by a backup? Compare with whoever sent the messages.'
+    )
+  }
+
+  /** Records who owns it. From now on, messages are written. @param turn how many transactions there are in the file. */
+  begin(turn: number): void {
     this.#hasBegun = true
     this.#record(0)
     this.#lock()
+    this.#turns.open(turn)
+  }
+
+  /** One more transaction is in the file. */
+  committed(turn: number): void {
+    this.#turns.write(turn)
   }
 
   #record(isClosed: 0 | 1): void {
@@ -87,44 +122,23 @@ export class Owner {
     this.#hasBegun = false
     this.#record(1)
     this.#lock()
+    this.#turns.remove()
   }
 
   /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
-    this.#leave(this.#hasBegun)
-  }
-
-  /** The same, where it could not be settled: it is, if SQLite has moved all there was when the connection was closed. */
-  leave(): void {
-    this.#leave(this.#hasBegun && isEmpty(`${this.#path}-wal`))
-  }
-
-  #leave(isSettled: boolean): void {
     try {
-      if (isSettled) this.settle()
+      if (this.#hasBegun) this.settle()
     } finally {
-      this.#sidecar.close()
+      this.leave()
     }
   }
-}
 
-/**
- * What the last owner had written since the last checkpoint is in the write-ahead log only. And the file has its first page as
- * soon as it has an owner; SQLite throws away a log whose file is empty.
- */
-function lostSince(row: OwnerRow | undefined, path: string): string | undefined {
-  if (row === undefined) return undefined
-  const who = `process ${row.pid} on ${row.host}, since ${new Date(row.since).toISOString()}`
-  if (isEmpty(path)) {
-    const remedy = `Bring back a backup; or, where it is meant to begin anew, delete ${path}.owner too.`
-    return `${path} is missing or empty, and had an owner (${who}): all that was stored in it is lost. ${remedy}`
+  /** Gives it up, and leaves what is recorded. */
+  leave(): void {
+    this.#turns.close()
+    this.#sidecar.close()
   }
-  const wal = `${path}-wal`
-  if (row.is_closed === 1 || !isEmpty(wal)) return undefined
-  return (
-    `The last owner of ${path} (${who}) has not closed it, and its write-ahead log ${wal} is missing. What was stored last ` +
-    'may be lost, unless another program has opened the file since and moved it there. Never delete or leave behind a -wal.'
-  )
 }
 
 function isEmpty(path: string): boolean {

@@ -80,9 +80,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     const registered = prepared({ database, name, settings, opening })
     // From now on, whoever has the lock is waited for without holding up the process.
     own?.exec('PRAGMA busy_timeout = 0')
-    owner?.begin()
+    const loss = owner?.lost(registered.turn)
+    owner?.begin(turnOf(database))
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
-    const lost: Finding[] = owner?.lost === undefined ? [] : [{ kind: 'lost', text: owner.lost }]
+    const lost: Finding[] = loss === undefined ? [] : [{ kind: 'lost', text: loss }]
     return new OpenSqlite({
       ...registered,
       findings: [...lost, ...registered.findings],
@@ -92,7 +93,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       settings,
       clock: opening.clock,
       wake: opening.wake,
-      committed: (bytes) => checkpoints?.committed(bytes),
+      committed: ({ bytes, turn: now }) => {
+        owner?.committed(now)
+        checkpoints?.committed(bytes)
+      },
       closed: async () => {
         await checkpoints?.close()
         try {
@@ -114,6 +118,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     owner?.release()
     throw error
   }
+}
+
+function turnOf(database: SqliteDatabase): number {
+  return (database.prepare('SELECT turn FROM iambus_log').get() as { readonly turn: number }).turn
 }
 
 interface Connection {
@@ -142,8 +150,8 @@ interface Preparing {
   readonly opening: StoreOpening
 }
 
-/** Brings the file up to date, and registers the subscriptions: in one transaction. */
-function prepared({ database, name, settings, opening }: Preparing): Registered {
+/** Brings the file up to date, and registers the subscriptions: in one transaction. Gives which was the last one before. */
+function prepared({ database, name, settings, opening }: Preparing): Registered & { readonly turn: number } {
   const { sync, completion, forget } = settings
   if (isInTransaction(database)) {
     throw new StoreFailed(
@@ -156,14 +164,16 @@ function prepared({ database, name, settings, opening }: Preparing): Registered 
   database.exec('BEGIN IMMEDIATE')
   try {
     migrate(database, name, opening.service)
+    const turn = turnOf(database)
     const registered = register({
       database,
       subscriptions: opening.subscriptions,
       forget,
       beginning: beginningOf(completion),
     })
+    database.exec('UPDATE iambus_log SET turn = turn + 1')
     database.exec('COMMIT')
-    return registered
+    return { ...registered, turn }
   } catch (error) {
     if (isInTransaction(database)) database.exec('ROLLBACK')
     throw error

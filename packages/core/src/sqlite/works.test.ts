@@ -106,12 +106,14 @@ test('asynchronous work has the transaction for itself: what is asked for meanwh
   await hasBegun
   let isStored = false
   const appending = open.append([message('meanwhile')]).then(() => (isStored = true))
+  const looking = open.stats()
   expect(await open.read(0, 0, 10)).toEqual([])
   await turn()
   expect([isStored, effects()]).toEqual([false, []])
   letGoOn()
   await Promise.all([settling, appending])
   expect(effects()).toEqual(['first', 'second'])
+  expect((await looking).appended).toBe(1)
   expect(await idsOf(open)).toEqual(['returned', 'meanwhile'])
 })
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as errors from '../../src/errors.ts'
+import * as storeErrors from '../../src/store-errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
@@ -50,7 +51,9 @@ describe('the tables of the guide name', () => {
   })
 
   test('every class of errors', () => {
-    const classes = Object.values(errors).filter(({ prototype }) => prototype instanceof errors.IambusError)
+    const classes = [...Object.values(errors), ...Object.values(storeErrors)].filter(
+      ({ prototype }) => prototype instanceof errors.IambusError,
+    )
     expect(classes.map(({ name }) => name).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 })

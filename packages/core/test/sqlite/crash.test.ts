@@ -115,7 +115,10 @@ test('a write-ahead log that is gone after a crash is reported, and one that was
   rmSync(`${path}-wal`)
   // What a file has lost may be all that was in it.
   const open = await openStore(sqlite(path))
-  expect(open.findings).toContainEqual({ kind: 'lost', text: expect.stringContaining(`${path}-wal is missing`) })
+  expect(open.findings).toContainEqual({
+    kind: 'lost',
+    text: expect.stringMatching(/the last \d+ transactions .* are not in/),
+  })
   await open.append([message('a')])
   await open.close()
   expect(existsSync(`${path}-wal`)).toBe(false)
