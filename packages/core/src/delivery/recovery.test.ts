@@ -6,7 +6,8 @@ import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { defineEvent } from '../message/define.ts'
 import { immediate } from '../routing/backoff.ts'
-import { retry } from '../routing/recover.ts'
+import type { Context } from '../routing/context.ts'
+import { deadLetter, retry } from '../routing/recover.ts'
 import { sqlite } from '../sqlite/index.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
@@ -66,5 +67,46 @@ describe('after a crash', () => {
     await dp.start()
     await all.promise
     expect(seen).toEqual([1, 2, 3])
+  })
+
+  test('a replay that has crashed the process, beside others and then alone, is a dead letter again and crashes no more', async () => {
+    const first = dispatcher({ recover: deadLetter() })
+    const began = Promise.withResolvers<void>()
+    const hangsInReplays =
+      (begun: () => void) =>
+      (_event: Placed, { context }: { context: Context }) => {
+        if (!context.replayed) throw new Error('no')
+        begun()
+        return new Promise<void>(() => {})
+      }
+    first.events.bind(Placed, hangsInReplays(began.resolve), { name: 'a' })
+    await first.start()
+    await first.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    const [letter] = (await first.deadLetters.list()).letters
+    await first.deadLetters.replay(letter?.id as string)
+    await began.promise
+    crash()
+
+    const second = dispatcher()
+    const beganAlone = Promise.withResolvers<void>()
+    second.events.bind(Placed, hangsInReplays(beganAlone.resolve), { name: 'a' })
+    await second.start()
+    await beganAlone.promise
+    crash()
+
+    const third = dispatcher()
+    const seen: boolean[] = []
+    const died: unknown[] = []
+    third.observe('dead', ({ error, letterId }) => died.push([letterId, (error as { code?: string }).code]))
+    third.events.bind(Placed, (_event, { context }) => void seen.push(context.replayed), { name: 'a' })
+    await third.start()
+    await third.publish(new Placed({ order: 2 }), { waitForResponse: true })
+    expect(seen).toEqual([false])
+    expect(died).toEqual([[letter?.id, 'PROCESS_CRASHED']])
+    const { letters } = await third.deadLetters.list()
+    expect(letters).toMatchObject([{ id: letter?.id, isReplaying: false, error: { code: 'PROCESS_CRASHED' } }])
+    expect(letters[0]?.attempts).toHaveLength(2)
+    await third.deadLetters.replay(letter?.id as string, { waitForResponse: true })
+    expect(seen).toEqual([false, true])
   })
 })
