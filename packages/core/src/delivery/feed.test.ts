@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore, type MemoryTransaction } from '../memory/index.ts'
@@ -26,12 +27,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const dp of started.splice(0)) {
-    let hasStopped = false
-    void dp.stop({ deadlineMs: 1 }).then(() => (hasStopped = true))
-    while (!hasStopped) {
-      clock.advance(1_000)
-      await nextTurn()
-    }
+    await stopWithin(clock, dp)
   }
 })
 
@@ -141,7 +137,7 @@ describe('a slow delivery at the bottom', () => {
       dp.events.bind(
         Placed,
         async ({ order }, { context }) => {
-          if (order === 0) await context.commit((tx) => (tx as MemoryTransaction).write('effect'))
+          if (order === 0) await context.commit((tx) => (tx as unknown as MemoryTransaction).write('effect'))
         },
         { name: 'a' },
       )
@@ -240,7 +236,9 @@ describe('a message that cannot be read', () => {
 
 describe('a dead letter', () => {
   test('is kept with what its redaction left, also where that cannot be stored', async () => {
-    class Gone {}
+    class Gone {
+      readonly nothing = true
+    }
     const dp = dispatcher({ redact: (letter) => (letter.message = new Gone()) })
     dp.events.bind(
       Placed,

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -26,12 +27,7 @@ beforeEach(() => {
 afterEach(async () => {
   store.fails = false
   for (const dp of started.splice(0)) {
-    let hasStopped = false
-    void dp.stop({ deadlineMs: 1 }).then(() => (hasStopped = true))
-    while (!hasStopped) {
-      clock.advance(1_000)
-      await nextTurn()
-    }
+    await stopWithin(clock, dp)
   }
 })
 

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { stopWithin } from '../../test/stop-within.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
@@ -26,13 +27,10 @@ afterEach(async () => {
   for (const dp of started.splice(0)) await stop(dp)
 })
 
+const inOrder = (numbers: readonly number[]): number[] => numbers.toSorted((a, b) => a - b)
+
 async function stop(dp: Dispatcher): Promise<void> {
-  let hasStopped = false
-  void dp.stop({ deadlineMs: 1 }).then(() => (hasStopped = true))
-  while (!hasStopped) {
-    clock.advance(1_000)
-    await nextTurn()
-  }
+  await stopWithin(clock, dp)
 }
 
 /** A dispatcher with one handler, `a`. */
@@ -67,10 +65,10 @@ describe('what was running when the process crashed', () => {
       return new Promise<void>((resolve) => ends.push(() => resolve(void running.delete(order))))
     })
     await publish(dp, [10, 11])
-    expect([...running].toSorted()).toEqual([1, 10, 11])
+    expect(inOrder([...running])).toEqual([1, 10, 11])
     ends.shift()?.()
     await quiet()
-    expect([...running].toSorted()).toEqual([10, 11, 2])
+    expect(inOrder([...running])).toEqual([2, 10, 11])
   })
 
   test('and crashes it once more while it runs alone has failed by that; at last it is dead, and the others are done', async () => {
@@ -100,7 +98,7 @@ describe('what was running when the process crashed', () => {
       [2, 'PROCESS_CRASHED'],
       [3, 'PROCESS_CRASHED'],
     ])
-    expect(done.toSorted()).toEqual([1, 3])
+    expect(inOrder(done)).toEqual([1, 3])
     const { letters } = await last.deadLetters.list()
     expect(letters).toMatchObject([{ envelope: { message: { order: 2 } }, error: { code: 'PROCESS_CRASHED' } }])
     expect((letters[0] as DeadLetter).attempts).toHaveLength(3)
@@ -173,7 +171,7 @@ describe('what was running when the process crashed', () => {
     const seen: number[] = []
     const third = await start((order) => void seen.push(order))
     await quiet()
-    expect(seen.toSorted()).toEqual([1, 2, 3])
+    expect(inOrder(seen)).toEqual([1, 2, 3])
     expect((await third.deadLetters.list()).letters).toEqual([])
   })
 })

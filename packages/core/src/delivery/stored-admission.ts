@@ -96,11 +96,11 @@ export class StoredAdmission {
 
   #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
     const { accepting } = this.#persistence
-    const accepted = this.#acceptNow(appended, dispatch, join)
-    accepting.add(accepted)
-    const forget = (): void => void accepting.delete(accepted)
-    accepted.then(forget, forget)
-    return accepted
+    const now = this.#acceptNow(appended, dispatch, join)
+    accepting.add(now)
+    const forget = (): void => void accepting.delete(now)
+    now.then(forget, forget)
+    return now
   }
 
   async #acceptNow(

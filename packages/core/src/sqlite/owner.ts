@@ -22,10 +22,10 @@ export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
   readonly #turns: TurnFile
-  /** The last owner, if it has not closed the file. */
+  /** The last owner. */
   readonly #last: OwnerRow | undefined
-  /** Whether there is no file any more, of whatever owner. */
-  readonly #isGone: boolean
+  /** Whether there is nothing in the file, before anybody has opened it. */
+  readonly #isEmpty: boolean
   #hasBegun = false
 
   /** @throws {StoreFailed} with `STORE_OWNED`. */
@@ -41,10 +41,8 @@ export class Owner {
       this.#lock()
       this.#sidecar.exec(`CREATE TABLE IF NOT EXISTS owner (
         id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, since INTEGER, is_closed INTEGER)`)
-      const row = this.#row()
-      // It has its first page as soon as it has an owner. SQLite throws away the write-ahead log of a file that is empty.
-      this.#isGone = row !== undefined && isEmpty(path)
-      this.#last = row?.is_closed === 0 ? row : undefined
+      this.#last = this.#row()
+      this.#isEmpty = isEmpty(path)
     } catch (error) {
       this.#sidecar.close()
       throw failureOf(error, `${path}.owner`)
@@ -83,16 +81,17 @@ export class Owner {
    * @param turn how many transactions there are in the file.
    */
   lost(turn: number): string | undefined {
-    const path = this.#path
-    if (this.#isGone) {
-      return `all of it: ${path} was missing or empty, and has had an owner. Bring back a backup; or, if it is to begin anew, delete ${path}.owner with it.`
-    }
     const last = this.#last
-    const missing = last === undefined ? 0 : this.#turns.last - turn
-    if (last === undefined || missing <= 0) return undefined
+    if (last === undefined) return undefined
     const who = `process ${last.pid} on ${last.host}, since ${new Date(last.since).toISOString()}`
+    if (this.#isEmpty) {
+      const remedy = `Bring back a backup; or, where it is meant to begin anew, delete ${this.#path}.owner too.`
+      return `${this.#path} is missing or empty, and had an owner (${who}): all that was stored in it is lost. ${remedy}`
+    }
+    const missing = last.is_closed === 1 ? 0 : this.#turns.last - turn
+    if (missing <= 0) return undefined
     return (
-      `the last ${missing} transactions of its last owner (${who}) are not in ${path}. Has its ${path}-wal been ` +
+      `the last ${missing} transactions of its last owner (${who}) are not in ${this.#path}. Has its ${this.#path}-wal been ` +
       'deleted, or left behind when it was moved, or was the file replaced by a backup? Compare with whoever sent the messages.'
     )
   }

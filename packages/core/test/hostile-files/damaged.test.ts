@@ -113,7 +113,7 @@ describe('what is gone is reported, and a dispatcher goes on with what is left:'
     await dp.publish(placed(7))
     const copy = killed(path)
     rmSync(`${copy}-wal`)
-    expect(await startsAfter(copy)).toContain('transactions of its last owner')
+    expect(await startsAfter(copy)).toMatch(/^sqlite bus.db has lost something|the last \d+ transactions/)
   })
 
   test.each([
@@ -122,7 +122,7 @@ describe('what is gone is reported, and a dispatcher goes on with what is left:'
   ])('%s, that its last owner had closed', async (_, take) => {
     const path = await waiting(3)
     take(path)
-    expect(await startsAfter(path)).toContain(`${path} was missing or empty`)
+    expect(await startsAfter(path)).toContain(`${path} is missing or empty`)
   })
 
   test('the file, but not its write-ahead log, after a crash', async () => {
@@ -133,6 +133,6 @@ describe('what is gone is reported, and a dispatcher goes on with what is left:'
     await dp.publish(placed(7))
     const copy = killed(path)
     rmSync(copy)
-    expect(await startsAfter(copy)).toContain(`${copy} was missing or empty`)
+    expect(await startsAfter(copy)).toContain(`${copy} is missing or empty`)
   })
 })
