@@ -26,6 +26,12 @@ export async function resumeReplays(feed: Feed): Promise<void> {
 
 function replayAlone(feed: Feed, letter: StoredDeadLetter, whenLeft: () => void): void {
   const { store, letters, journal, handler } = feed.parts
+  const { key } = letter.message
+  if (key !== undefined && !feed.dead.has(letter.id) && feed.isHeld(key)) {
+    // Whoever holds its lane may have to wait until no suspect runs: it must not be waited for as one.
+    feed.dead.replay(letter, letters.envelope(letter), {})
+    return whenLeft()
+  }
   const error = new ProcessCrashed(handler.name, letter.message.type)
   const failures = new Failures(attemptsOf(letter.attempts)).with(error, { isFree: false, atMs: store.now() })
   journal.bury({ ...letter, error: CRASHED, attempts: storedAttempts(failures.attempts), isReplaying: true })
