@@ -126,7 +126,16 @@ export class Owner {
 
   /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
-    if (this.#hasBegun) this.settle()
+    try {
+      if (this.#hasBegun) this.settle()
+    } finally {
+      this.leave()
+    }
+  }
+
+  /** Gives it up, and leaves what is recorded. */
+  leave(): void {
+    this.#turns.close()
     this.#sidecar.close()
   }
 }
