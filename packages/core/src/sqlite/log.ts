@@ -28,6 +28,16 @@ function loggedOf({ position, id, type, key, time, envelope, body, crc }: Logged
 /** What one new message of an append comes to, which is nearly all of them: the same array each time. */
 const onlyNew: readonly boolean[] = Object.freeze([true])
 
+/** After how many new ids some old ones are looked at. */
+const SWEEP = 64
+
+/** Some ids: the last of them, and when the first of them may go. */
+interface SeenRange {
+  readonly last: string | null
+  readonly expires_at: number | null
+  readonly count: number
+}
+
 interface LogParts {
   readonly statements: Statements
   readonly now: () => number
@@ -44,6 +54,8 @@ export class Log {
   readonly #isArchived: boolean
   /** Up to which id the remembered ones were looked at in this round. */
   #seenUpTo = ''
+  /** How many ids were added since some were looked at. */
+  #added = 0
 
   constructor({ statements, now, dedupeMs, isArchived }: LogParts) {
     this.#statements = statements
@@ -99,16 +111,18 @@ export class Log {
   }
 
   /**
-   * Removes expired ids among the next few. Twice as many are looked at as are added: so a round ends before the table has
-   * doubled, and there is no index on the time that every id would have to be written to.
+   * Removes expired ids among the next ones, once for many that are added. Twice as many are looked at as were added: so a round
+   * ends before the table has doubled, and there is no index on the time that every id would have to be written to.
    */
   #forgetSome(now: number): void {
-    const some = this.#statements.seenAfter.all(this.#seenUpTo, 2) as {
-      readonly id: string
-      readonly expires_at: number
-    }[]
-    for (const { id, expires_at: expiresAt } of some) if (expiresAt <= now) this.#statements.forgetSeen.run(id)
-    this.#seenUpTo = some[1]?.id ?? ''
+    this.#added += 1
+    if (this.#added < SWEEP) return
+    this.#added = 0
+    const after = this.#seenUpTo
+    const range = this.#statements.seenAfter.get(after, 2 * SWEEP) as SeenRange
+    const upTo = range.last ?? ''
+    if (range.expires_at !== null && range.expires_at <= now) this.#statements.forgetExpired.run(after, upTo, now)
+    this.#seenUpTo = range.count < 2 * SWEEP ? '' : upTo
   }
 
   read(after: number, limit: number): LoggedMessage[] {

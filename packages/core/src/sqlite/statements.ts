@@ -39,7 +39,9 @@ export const SQL: Readonly<Record<StatementName, string>> = {
 
   see: `INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`,
-  seenAfter: 'SELECT id, expires_at FROM iambus_seen WHERE id > ? ORDER BY id LIMIT ?',
+  seenAfter: `SELECT max(id) AS last, min(expires_at) AS expires_at, count(*) AS count
+    FROM (SELECT id, expires_at FROM iambus_seen WHERE id > ? ORDER BY id LIMIT ?)`,
+  forgetExpired: 'DELETE FROM iambus_seen WHERE id > ? AND id <= ? AND expires_at <= ?',
   forgetSeen: 'DELETE FROM iambus_seen WHERE id = ?',
 
   delay: `INSERT INTO iambus_delayed (due_at, ${content}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -126,6 +128,7 @@ export type StatementName =
   | 'archiveOne'
   | 'see'
   | 'seenAfter'
+  | 'forgetExpired'
   | 'forgetSeen'
   | 'delay'
   | 'nextDue'
