@@ -1,6 +1,7 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
+import { LettersInStore } from './delivery/letters-in-store.ts'
 import { Persistence } from './delivery/persistence.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
 import { knownTypes, subscriptionsOf } from './delivery/subscriptions.ts'
@@ -110,10 +111,10 @@ export async function openBus(
       await drain(engine, deadlineMs)
       ignoreExit()
       await persistence?.close(deadlineMs)
-      deadLetters.persistence = undefined
+      deadLetters.inStore = undefined
       await singletons.close()
     }
-    deadLetters.persistence = persistence
+    deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
     await persistence?.start()
     return { admission, close }
   } catch (error) {

@@ -1,10 +1,8 @@
-import { Delivery } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
-import { Failures } from '../engine/failures.ts'
-import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import { DeadLetterUnavailable, InvalidMessage, InvalidOption, NotAccepting, shown } from '../errors.ts'
 import { checkOf } from '../message/contract.ts'
+import type { Envelope } from '../message/envelope.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Observer } from '../observe.ts'
 import {
@@ -16,32 +14,38 @@ import {
   type PerhapsWaiting,
   type Waiting,
 } from '../options.ts'
-import type { DeadLetter, DeadLetterFilter, DeadLetterPage, StoredLetter } from '../ports/dead-letters.ts'
+import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../ports/dead-letters.ts'
 import type { Awaitable } from '../routing/providers.ts'
 import { checkEdit, checkFilter, checkWhich, type DeadLetterQuery, type Edit } from './dead-letter-query.ts'
-import { Join } from './join.ts'
-import type { Persistence } from './persistence.ts'
+import { beingReplayed, type LetterBox } from './letter-box.ts'
+import { LettersInMemory } from './letters-in-memory.ts'
+import type { LettersInStore } from './letters-in-store.ts'
 
 type Message = object | string
 type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit<M>>
 
+/** In front of a cursor: the page goes on in the store. */
+const IN_STORE = 's'
+
 /**
  * The deliveries that failed for good: `dp.deadLetters`. Each is kept until it has been replayed with success, or is
- * discarded; in memory, as many as `deadLetterCapacity`.
+ * discarded: those of durable handlers in the store, all others in memory, as many as `deadLetterCapacity`.
  */
 export class DeadLetters {
-  /** The durable side, while there is one. */
-  persistence: Persistence | undefined = undefined
+  /** Those of durable handlers, while the store is open. */
+  inStore: LettersInStore | undefined = undefined
+  readonly #inMemory: LettersInMemory
   readonly #engine: Engine
   readonly #observer: Observer
 
   constructor(engine: Engine, observer: Observer) {
+    this.#inMemory = new LettersInMemory(engine, observer)
     this.#engine = engine
     this.#observer = observer
   }
 
   /**
-   * The dead letters that match, the oldest death first, a page at a time.
+   * The dead letters that match, the oldest death first, a page at a time: those in memory, then those in the store.
    * @throws {InvalidOption} as a rejection.
    */
   async list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
@@ -49,23 +53,26 @@ export class DeadLetters {
     const { limit = 100, after, ...filter } = query
     checkFilter('deadLetters.list()', filter)
     checkCount('limit', limit)
-    if (after !== undefined && !/^\d+$/.test(after)) {
+    if (after !== undefined && !/^s?\d*$/.test(after)) {
       throw new InvalidOption(`after is ${shown(after)}. Pass the 'next' of the page before.`)
     }
-    const found: StoredLetter[] = []
-    for (const letter of this.#store.matching(filter, after)) {
-      if (found.push(letter) > limit) break
+    const isInStore = after?.startsWith(IN_STORE) === true
+    const page = isInStore ? nothing : this.#inMemory.list(filter, { after, limit })
+    const { inStore } = this
+    if (inStore === undefined || page.next !== undefined) return page
+    const from = isInStore ? after.slice(IN_STORE.length) || undefined : undefined
+    if (page.letters.length === limit) {
+      const { letters } = await inStore.list(filter, { after: undefined, limit: 1 })
+      return letters.length === 0 ? page : { ...page, next: IN_STORE }
     }
-    const letters = found.slice(0, limit)
-    const last = letters.at(-1)
-    const next = found.length > limit && last !== undefined ? this.#store.cursorOf(last) : undefined
-    return { letters: letters.map((letter) => this.#shown(letter)), next }
+    const rest = await inStore.list(filter, { after: from, limit: limit - page.letters.length })
+    const next = rest.next === undefined ? undefined : `${IN_STORE}${rest.next}`
+    return { letters: [...page.letters, ...rest.letters], next }
   }
 
   /** The dead letter with this id, if there is one. */
   async get(id: string): Promise<DeadLetter | undefined> {
-    const letter = this.#store.get(id)
-    return letter && this.#shown(letter)
+    return this.#inMemory.get(id) ?? (await this.inStore?.get(id))
   }
 
   /**
@@ -80,11 +87,14 @@ export class DeadLetters {
   replay(which: string | DeadLetterFilter, options: Waiting): Promise<Outcome[]>
   replay(which: string | DeadLetterFilter, options?: NotWaiting): Promise<number>
   async replay(which: string | DeadLetterFilter, options: PerhapsWaiting = {}): Promise<number | Outcome[]> {
-    const letters = this.#found('replay', which)
+    checkWhich('deadLetters.replay()', which)
     checkNames('deadLetters.replay()', options, ['waitForResponse'])
-    this.#checkAccepting()
-    for (const letter of letters) this.#handlerOf(letter)
-    const outcomes = letters.flatMap(({ id }) => this.#replayIfThere(id))
+    const outcomes = this.#inMemory.replay(which, () => this.#checkAccepting())
+    if (this.inStore !== undefined && (typeof which !== 'string' || outcomes.length === 0)) {
+      this.#checkAccepting()
+      outcomes.push(...(await this.inStore.replay(which)))
+    }
+    if (typeof which === 'string' && outcomes.length === 0) throw unknown(which)
     return options.waitForResponse ? (await Promise.all(outcomes)).flat() : outcomes.length
   }
 
@@ -105,28 +115,20 @@ export class DeadLetters {
   editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options: Waiting): Promise<Outcome>
   editAndReplay<M extends Message = Message>(id: string, edit: Editing<M>, options?: NotWaiting): Promise<void>
   async editAndReplay(id: string, edit: Editing<never>, options: PerhapsWaiting = {}): Promise<Outcome | void> {
+    checkWhich('deadLetters.editAndReplay()', id)
     if (typeof edit !== 'function')
       throw new InvalidOption(`edit is ${shown(edit)}. Pass a function that gives { message }.`)
-    const edited: unknown = await edit(this.#shown(this.#letter(id)) as DeadLetter<never>)
-    const letter = this.#letter(id) // It may have gone meanwhile, or have failed again.
+    const box: LetterBox | undefined = this.#inMemory.get(id) === undefined ? this.inStore : this.#inMemory
+    const letter = await box?.get(id)
+    if (box === undefined || letter === undefined) throw unknown(id)
+    if (letter.isReplaying) throw beingReplayed(id)
+    const edited: unknown = await edit(letter as DeadLetter<never>)
     checkEdit(edited)
-    const { message, headers = letter.envelope.headers } = edited
     checkNames('deadLetters.editAndReplay()', options, ['waitForResponse'])
-    checkMessageOptions({ headers })
-    const messageType = messageTypeOf(message)
-    const type = typeName(messageType)
-    if (type !== letter.envelope.type) {
-      const text = `The dead letter is of '${letter.envelope.type}', and was edited to be '${type}'. Give a message of its type.`
-      throw new InvalidMessage(text)
-    }
-    if (typeof message === 'object') checkOf(messageType)?.(message)
+    const envelope = editedEnvelope(letter, edited)
     this.#checkAccepting()
-    const handler = this.#handlerOf(letter)
-    const envelope = letter.envelope.with({ message, headers: Object.freeze({ ...headers }) })
-    // What is kept is redacted; what is replayed is not.
-    this.#store.update(id, { envelope: this.#engine.letters.redacted({ ...letter, envelope }).envelope })
-    const outcome = this.#replay({ ...letter, envelope }, handler)
-    if (options.waitForResponse) return (await outcome)[0]
+    const outcome = await box.replayEdited(id, envelope) // It may have gone meanwhile, or have failed again.
+    if (options.waitForResponse) return (await outcome[0])?.[0]
   }
 
   /**
@@ -135,16 +137,12 @@ export class DeadLetters {
    * @throws {DeadLetterUnavailable | InvalidOption} as a rejection.
    */
   async discard(which: string | DeadLetterFilter): Promise<number> {
-    const letters = this.#found('discard', which).filter(({ isReplaying }) => !isReplaying)
-    for (const letter of letters) {
-      const { envelope, handler, error } = letter
-      const head = this.#engine.letters.headOf(letter)
-      this.#store.remove(letter.id)
-      this.#observer.say('dropped', { envelope, handler, error, by: 'deadLetters' })
-      if (head !== undefined) this.#engine.held.free(head)
-    }
-    this.#engine.pump()
-    return letters.length
+    checkWhich('deadLetters.discard()', which)
+    const inMemory = this.#inMemory.discard(which)
+    if (typeof which === 'string' && inMemory > 0) return inMemory
+    const inStore = (await this.inStore?.discard(which)) ?? 0
+    if (typeof which === 'string' && inStore === 0) throw unknown(which)
+    return inMemory + inStore
   }
 
   /**
@@ -158,72 +156,35 @@ export class DeadLetters {
     checkNames('deadLetters.erase()', of, ['key'])
     const { key } = of
     checkFilter('deadLetters.erase()', { key })
-    let parked = 0
-    const letters = [...this.#store.matching({ key })].filter(({ isReplaying }) => !isReplaying)
-    for (const letter of letters) {
-      const head = this.#engine.letters.headOf(letter)
-      this.#store.remove(letter.id)
-      if (head === undefined) continue
-      parked += this.#engine.letters.dropBehind(head).length
-    }
-    if (letters.length > 0) this.#observer.say('erased', { letters: letters.length, parked })
+    const inMemory = this.#inMemory.erase(key)
+    const inStore = (await this.inStore?.erase(key)) ?? { letters: 0, parked: 0 }
+    const letters = inMemory.letters + inStore.letters
+    const parked = inMemory.parked + inStore.parked
+    if (letters > 0) this.#observer.say('erased', { letters, parked })
     this.#engine.pump()
-    return letters.length + parked
-  }
-
-  get #store(): Engine['letters']['store'] {
-    return this.#engine.letters.store
-  }
-
-  #shown(letter: StoredLetter): DeadLetter {
-    const head = this.#engine.letters.headOf(letter)
-    return { ...letter, parked: head === undefined ? 0 : this.#engine.held.parking.behind(head).length }
-  }
-
-  #found(verb: string, which: string | DeadLetterFilter): StoredLetter[] {
-    checkWhich(`deadLetters.${verb}()`, which)
-    return typeof which === 'string' ? [this.#letter(which)] : [...this.#store.matching(which)]
-  }
-
-  /** @throws {DeadLetterUnavailable} for an id that is not there, or is being replayed. */
-  #letter(id: string): StoredLetter {
-    const letter = this.#store.get(id)
-    if (letter === undefined) {
-      throw new DeadLetterUnavailable(`There is no dead letter with the id ${shown(id)}. See dp.deadLetters.list().`)
-    }
-    if (!letter.isReplaying) return letter
-    throw new DeadLetterUnavailable(`The dead letter '${id}' is being replayed. Wait for what becomes of it.`)
+    return letters + parked
   }
 
   #checkAccepting(): void {
     if (!this.#engine.stopping) return
     throw new NotAccepting('The dispatcher is not started: `await dp.start()` before replaying dead letters.')
   }
+}
 
-  /** @throws {DeadLetterUnavailable} where the handler is bound no more. */
-  #handlerOf({ id, handler: name }: StoredLetter): Handler {
-    const handler = this.#engine.handlers.get(name)
-    if (handler !== undefined) return handler
-    throw new DeadLetterUnavailable(
-      `The dead letter '${id}' is of ${name}, which is not bound. Discard it, or bind that.`,
-    )
-  }
+const nothing: DeadLetterPage = { letters: [], next: undefined }
 
-  /** Another replay, or its end, may have come before. */
-  #replayIfThere(id: string): Promise<Outcome[]>[] {
-    const letter = this.#store.get(id)
-    return letter === undefined || letter.isReplaying ? [] : [this.#replay(letter, this.#handlerOf(letter))]
-  }
+function unknown(id: string): DeadLetterUnavailable {
+  return new DeadLetterUnavailable(`There is no dead letter with the id ${shown(id)}. See dp.deadLetters.list().`)
+}
 
-  async #replay(letter: StoredLetter, handler: Handler): Promise<Outcome[]> {
-    const { id, envelope } = letter
-    const join = new Join([handler])
-    const delivery = new Delivery(handler, envelope.message, envelope, join)
-    delivery.rest = { replays: id, failures: new Failures(letter.attempts) }
-    const dead = this.#engine.letters.headOf(letter)
-    this.#store.update(id, { isReplaying: true })
-    this.#observer.say('replayed', { envelope, handler: handler.name, letterId: id })
-    this.#engine.held.replay(delivery, dead)
-    return join.outcomes
+function editedEnvelope(letter: DeadLetter, { message, headers = letter.envelope.headers }: Edit): Envelope {
+  checkMessageOptions({ headers })
+  const messageType = messageTypeOf(message)
+  const type = typeName(messageType)
+  if (type !== letter.envelope.type) {
+    const text = `The dead letter is of '${letter.envelope.type}', and was edited to be '${type}'. Give a message of its type.`
+    throw new InvalidMessage(text)
   }
+  if (typeof message === 'object') checkOf(messageType)?.(message)
+  return letter.envelope.with({ message, headers: Object.freeze({ ...headers }) })
 }

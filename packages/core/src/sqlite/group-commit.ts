@@ -4,6 +4,7 @@ import { failureOf, isBusy, isOfTheFile } from './failure.ts'
 import { isInTransaction, type SqliteDatabase } from './handle.ts'
 import type { Pruning } from './prune.ts'
 import { type Operation, Queued, WriteQueue } from './write-queue.ts'
+import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import { Transaction } from './transaction.ts'
 import type { Watch } from './watch.ts'
@@ -15,6 +16,7 @@ interface GroupCommitParts {
   readonly statements: Statements
   readonly now: () => number
   readonly pruning: Pruning
+  readonly seen: SeenIds
   readonly works: Works
   readonly watch: Watch
   /** For how long another connection may keep this one from beginning, in milliseconds. */
@@ -73,10 +75,10 @@ export class GroupCommit {
     await last
   }
 
-  /** A promise where a transaction is open, whose rows nobody else should read yet. @throws {CommitDeadlock} inside of it. */
+  /** A promise where a transaction is under way, whose rows nobody may read yet. @throws {CommitDeadlock} inside of it. */
   ended(): Promise<void> | undefined {
-    const { database, works, watch } = this.#parts
-    if (!isInTransaction(database)) return undefined
+    const { works, watch } = this.#parts
+    if (this.#transaction === undefined) return undefined
     if (works.isInside) throw new CommitDeadlock(insideWork)
     return new Promise((resolve) => watch.whenEnded(resolve))
   }
@@ -240,10 +242,11 @@ export class GroupCommit {
 
   #commit(group: readonly Queued[]): void {
     const transaction = this.#transaction as Transaction
-    const { statements, pruning, committed, name } = this.#parts
+    const { statements, pruning, seen, committed, name } = this.#parts
     try {
       transaction.writeClaims()
       pruning.prune(transaction)
+      seen.forgetSome(transaction)
       transaction.write()
       statements.commit.run()
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
+import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -28,39 +29,24 @@ function loggedOf({ position, id, type, key, time, envelope, body, crc }: Logged
 /** What one new message of an append comes to, which is nearly all of them: the same array each time. */
 const onlyNew: readonly boolean[] = Object.freeze([true])
 
-/** After how many new ids some old ones are looked at. */
-const SWEEP = 64
-
-/** Some ids: the last of them, and when the first of them may go. */
-interface SeenRange {
-  readonly last: string | null
-  readonly expires_at: number | null
-  readonly count: number
-}
-
 interface LogParts {
   readonly statements: Statements
   readonly now: () => number
-  /** For how long an id is remembered, in milliseconds. */
-  readonly dedupeMs: number
+  readonly seen: SeenIds
   readonly isArchived: boolean
 }
 
-/** The messages, in their order; and the ids that may not come again. */
+/** The messages, in their order. */
 export class Log {
   readonly #statements: Statements
   readonly #now: () => number
-  readonly #dedupeMs: number
+  readonly #seen: SeenIds
   readonly #isArchived: boolean
-  /** Up to which id the remembered ones were looked at in this round. */
-  #seenUpTo = ''
-  /** How many ids were added since some were looked at. */
-  #added = 0
 
-  constructor({ statements, now, dedupeMs, isArchived }: LogParts) {
+  constructor({ statements, now, seen, isArchived }: LogParts) {
     this.#statements = statements
     this.#now = now
-    this.#dedupeMs = dedupeMs
+    this.#seen = seen
     this.#isArchived = isArchived
   }
 
@@ -72,7 +58,7 @@ export class Log {
 
   #add(transaction: Transaction, message: NewMessage): boolean {
     const { dueAt } = message
-    if (message.mayRepeat && !this.#isFirst(message)) return false
+    if (message.mayRepeat && !this.#seen.isFirst(transaction, message)) return false
     if (dueAt === undefined || dueAt <= this.#now()) this.put(transaction, message)
     else this.#delay(transaction, message, dueAt)
     return true
@@ -101,42 +87,21 @@ export class Log {
     return (this.#statements.nextDue.get() as { readonly due_at: number } | undefined)?.due_at
   }
 
-  /** Remembers the id, if it is none that is remembered. A delayed one is remembered from when it is due. */
-  #isFirst({ id, dueAt }: NewMessage): boolean {
-    const now = this.#now()
-    const expiresAt = Math.max(now, dueAt ?? now) + this.#dedupeMs
-    if (Number(this.#statements.see.run(id, expiresAt, now).changes) === 0) return false
-    this.#forgetSome(now)
-    return true
-  }
-
-  /**
-   * Removes expired ids among the next ones, once for many that are added. Twice as many are looked at as were added: so a round
-   * ends before the table has doubled, and there is no index on the time that every id would have to be written to.
-   */
-  #forgetSome(now: number): void {
-    this.#added += 1
-    if (this.#added < SWEEP) return
-    this.#added = 0
-    const after = this.#seenUpTo
-    const range = this.#statements.seenAfter.get(after, 2 * SWEEP) as SeenRange
-    const upTo = range.last ?? ''
-    if (range.expires_at !== null && range.expires_at <= now) this.#statements.forgetExpired.run(after, upTo, now)
-    this.#seenUpTo = range.count < 2 * SWEEP ? '' : upTo
-  }
-
-  read(after: number, limit: number): LoggedMessage[] {
+  /** Those up to `upTo` only: what comes after it is not stored for good yet. */
+  read(after: number, upTo: number, limit: number): LoggedMessage[] {
     const rows = this.#isArchived
-      ? this.#statements.readArchived.all(after, after, limit)
-      : this.#statements.read.all(after, limit)
+      ? this.#statements.readArchived.all(after, upTo, after, upTo, limit)
+      : this.#statements.read.all(after, upTo, limit)
     return (rows as LoggedRow[]).map(loggedOf)
   }
 
-  readAt(positions: readonly number[]): LoggedMessage[] {
+  readAt(positions: readonly number[], upTo: number): LoggedMessage[] {
     return positions.flatMap((position) => {
       const row =
-        this.#statements.readOne.get(position) ??
-        (this.#isArchived ? this.#statements.readOneArchived.get(position) : undefined)
+        position > upTo
+          ? undefined
+          : (this.#statements.readOne.get(position) ??
+            (this.#isArchived ? this.#statements.readOneArchived.get(position) : undefined))
       return row === undefined ? [] : [loggedOf(row as LoggedRow)]
     })
   }

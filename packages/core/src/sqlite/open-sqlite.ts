@@ -22,6 +22,7 @@ import { Log } from './log.ts'
 import { Pruning } from './prune.ts'
 import type { Registered } from './registration.ts'
 import type { SqliteSettings } from './settings.ts'
+import { SeenIds } from './seen-ids.ts'
 import { COUNTS, prepareAll, type Statements } from './statements.ts'
 import { Transaction } from './transaction.ts'
 import { Watch } from './watch.ts'
@@ -57,7 +58,10 @@ export class OpenSqlite implements OpenStore {
   readonly #delays: Delays
   readonly #watch: Watch
   readonly #works: Works
+  readonly #seen: SeenIds
   #latest: number
+  /** Up to where messages can be read while a transaction of the caller's is open that appends some. */
+  #tailForNow: number | undefined
   #isClosed = false
 
   constructor(parts: OpenParts) {
@@ -71,6 +75,7 @@ export class OpenSqlite implements OpenStore {
     this.#latest = (statements.log.get() as { readonly clock: number }).clock
     this.#watch = new Watch(database)
     this.#works = new Works({ database, isShared, clock, timeoutMs: settings.commitTimeoutMs })
+    const seen = new SeenIds(statements, now, settings.dedupeMs)
     this.#commits = new GroupCommit({
       name,
       database,
@@ -80,12 +85,14 @@ export class OpenSqlite implements OpenStore {
       committed,
       works: this.#works,
       watch: this.#watch,
+      seen,
       pruning: new Pruning(statements, now, settings.completion),
       busyTimeoutMs: settings.commitTimeoutMs,
     })
     const commits = this.#commits
-    const log = new Log({ statements, now, dedupeMs: settings.dedupeMs, isArchived: settings.completion === 'archive' })
+    const log = new Log({ statements, now, seen, isArchived: settings.completion === 'archive' })
     this.#log = log
+    this.#seen = seen
     this.#claims = new Claims({ name, statements, commits, log, ids })
     this.#delays = new Delays({ statements, commits, log, now })
     this.schedules = this.#delays
@@ -120,9 +127,7 @@ export class OpenSqlite implements OpenStore {
     if (!isInTransaction(database)) {
       throw new ForeignTransaction(`No transaction is open on the connection of ${name}. Begin one, or leave 'tx' out.`)
     }
-    const given = this.#appendIn(messages)
-    this.#watch.whenEnded(this.#parts.wake)
-    return given
+    return this.#appendIn(messages)
   }
 
   /** In the caller's transaction: all of them, or none. */
@@ -132,7 +137,9 @@ export class OpenSqlite implements OpenStore {
     try {
       const transaction = new Transaction(statements, () => this.now())
       const given = this.#log.append(transaction, messages)
+      this.#seen.forgetSome(transaction)
       transaction.write()
+      this.#watchOut(transaction)
       statements.releaseTo.run()
       return given
     } catch (error) {
@@ -144,20 +151,36 @@ export class OpenSqlite implements OpenStore {
     }
   }
 
+  /** When the caller's transaction has ended, there may be something to read, and until then there is not. */
+  #watchOut({ tailBefore }: Transaction): void {
+    if (this.#tailForNow !== undefined) return
+    this.#tailForNow = tailBefore
+    this.#watch.whenEnded(() => {
+      this.#tailForNow = undefined
+      this.#parts.wake()
+    })
+  }
+
+  /** Up to where messages are stored for good. */
+  get #readableUpTo(): number {
+    if (!isInTransaction(this.#parts.database)) return Number.MAX_SAFE_INTEGER
+    return this.#commits.transaction?.tailBefore ?? this.#tailForNow ?? Number.MAX_SAFE_INTEGER
+  }
+
   claim(): Promise<readonly Claim[]> {
     return this.#claims.claim()
   }
 
   read(_partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
-    return this.#read(() => this.#log.read(after, limit))
+    return this.#read(() => this.#log.read(after, this.#readableUpTo, limit))
   }
 
   readAt(_partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]> {
-    return this.#read(() => this.#log.readAt(positions))
+    return this.#read(() => this.#log.readAt(positions, this.#readableUpTo))
   }
 
   exceptions(claim: Claim): Promise<readonly Exception[]> {
-    return this.#read(() => this.#claims.exceptions(claim))
+    return this.#readSettled(() => this.#claims.exceptions(claim))
   }
 
   settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
@@ -177,7 +200,7 @@ export class OpenSqlite implements OpenStore {
   }
 
   stats(): Promise<StoreStats> {
-    return this.#read(() => {
+    return this.#readSettled(() => {
       const { tail, messages } = this.#statements.log.get() as { readonly tail: number; readonly messages: number }
       const rows = this.#parts.database.prepare(COUNTS.subscriptions).all() as SubscriptionRow[]
       const subscriptions = rows.map(({ name, cursor, exceptions }) => ({ name, behind: tail - cursor, exceptions }))
@@ -190,10 +213,13 @@ export class OpenSqlite implements OpenStore {
     return (this.#parts.database.prepare(sql).get() as { readonly count: number }).count
   }
 
-  /** What a transaction has written that is still open is not there yet. */
+  /** Reads when the transaction that is under way has ended. */
+  async #readSettled<T>(read: () => T): Promise<T> {
+    await this.#commits.ended()
+    return this.#read(read)
+  }
+
   async #read<T>(read: () => T): Promise<T> {
-    const ended = this.#commits.ended()
-    if (ended !== undefined) await ended
     if (!isOpen(this.#parts.database)) throw this.#closed()
     try {
       return read()

@@ -25,9 +25,9 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   writeLog: 'UPDATE iambus_log SET tail = ?, clock = ?, pruned = ?, messages = ?, turn = ? WHERE id = 1',
 
   append: `INSERT INTO iambus_message (${logged}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  read: `SELECT ${logged} FROM iambus_message WHERE position > ? ORDER BY position LIMIT ?`,
-  readArchived: `SELECT ${logged} FROM iambus_message WHERE position > ?
-    UNION ALL SELECT ${logged} FROM iambus_archive WHERE position > ? ORDER BY position LIMIT ?`,
+  read: `SELECT ${logged} FROM iambus_message WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+  readArchived: `SELECT ${logged} FROM iambus_message WHERE position > ? AND position <= ?
+    UNION ALL SELECT ${logged} FROM iambus_archive WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
   readOne: `SELECT ${logged} FROM iambus_message WHERE position = ?`,
   readOneArchived: `SELECT ${logged} FROM iambus_archive WHERE position = ?`,
   floor: 'SELECT min(cursor) AS floor FROM iambus_claim',
@@ -39,7 +39,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
 
   see: `INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`,
-  seenAfter: `SELECT max(id) AS last, min(expires_at) AS expires_at, count(*) AS count
+  seenAfter: `SELECT max(id) AS last, min(expires_at) AS soonest, count(*) AS found
     FROM (SELECT id, expires_at FROM iambus_seen WHERE id > ? ORDER BY id LIMIT ?)`,
   forgetExpired: 'DELETE FROM iambus_seen WHERE id > ? AND id <= ? AND expires_at <= ?',
   forgetSeen: 'DELETE FROM iambus_seen WHERE id = ?',

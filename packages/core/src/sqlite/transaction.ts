@@ -39,8 +39,12 @@ export class Transaction {
   isNews = false
   /** Whether finished messages may be below the lowest cursor. */
   hasMoved = false
+  /** How many ids it has added to those that are remembered. */
+  remembered = 0
   /** About how many bytes it adds to the write-ahead log. */
   bytes = 0
+  /** The position of the last message that was there before it. */
+  readonly tailBefore: number
   /** Positions that have lost an exception. */
   readonly cleared: number[] = []
   readonly #statements: Statements
@@ -53,6 +57,7 @@ export class Transaction {
     this.#statements = statements
     this.#now = now
     this.reload()
+    this.tailBefore = this.tail
   }
 
   /** Forgets what was not written yet, and reads what is there now. */

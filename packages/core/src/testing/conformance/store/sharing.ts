@@ -1,9 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { Claim, OpenStore } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { letter, message, messages, subscription } from './samples.ts'
-import { claimOne, idsOf, isTaken, logOf, rejectsWith, type Trial, until, workOf } from './trial.ts'
+import { claimOne, idsOf, isTaken, logOf, rejectsWith, type Trial, turns, until, workOf } from './trial.ts'
 
 const nodes = async (trial: Trial, count: number, names: readonly string[] = ['events/a']): Promise<OpenStore[]> => {
   const opened: OpenStore[] = []
@@ -114,7 +113,7 @@ export const sharing: readonly CaseDefinition[] = [
           await trial.advance(trial.leaseMs + 1)
           // Not awaited: a store may have whoever claims wait for the transaction that settles.
           void b.claim().then((claims) => (taken = claims))
-          for (let n = 0; n < 10; n += 1) await turn()
+          await turns(10)
           return []
         },
       })

@@ -1,7 +1,7 @@
 import { deepEqual, ok } from 'node:assert/strict'
 import type { CaseDefinition } from './case-definition.ts'
 import { message, messages } from './samples.ts'
-import { idsOf, logOf, rejectsWith, until } from './trial.ts'
+import { idsOf, logOf, rejectsWith, turns, until } from './trial.ts'
 
 export const transactions: readonly CaseDefinition[] = [
   {
@@ -30,16 +30,26 @@ export const transactions: readonly CaseDefinition[] = [
   },
   {
     name: 'tx-is-not-read-early',
-    title: 'what is appended in a transaction cannot be read before it is committed (S2)',
+    title:
+      'what is appended in a transaction cannot be read before it is committed: it is not there, or the reader waits (S2)',
     needs: ['tx'],
     run: async (trial) => {
       const open = await trial.open()
-      const { tx, commit } = await trial.begin()
-      await open.append([message('a')], tx)
-      deepEqual(await idsOf(open), [])
-      deepEqual(await open.readAt(0, [1]), [])
-      await commit()
-      deepEqual(await idsOf(open), ['a'])
+      for (const ends of ['rollback', 'commit'] as const) {
+        const transaction = await trial.begin()
+        await open.append([message(ends)], transaction.tx)
+        let hasEnded = false
+        const read = async (): Promise<void> => {
+          const found = [...(await open.read(0, 0, 10)), ...(await open.readAt(0, [1]))]
+          if (!hasEnded || ends === 'rollback') deepEqual(found, [])
+        }
+        const reading = read()
+        await Promise.race([reading, turns(20)])
+        hasEnded = true
+        await transaction[ends]()
+        await reading
+        deepEqual(await idsOf(open), ends === 'commit' ? ['commit'] : [])
+      }
     },
   },
   {

@@ -137,9 +137,13 @@ export function isTaken({ takes }: Claim, type: string, position: number): boole
 
 /** A moment at which a crash may come: in the course of a turn of the event loop, or some turns later. */
 export async function moment(n: number): Promise<void> {
-  const turns = n - microtasks
-  for (let i = 0; i < (turns < 0 ? n : 0); i += 1) await Promise.resolve()
-  for (let i = 0; i <= turns; i += 1) await turn()
+  if (n >= microtasks) await turns(n - microtasks + 1)
+  else for (let i = 0; i < n; i += 1) await Promise.resolve()
+}
+
+/** Lets the event loop turn. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await turn()
 }
 
 /** Waits until it is so: a store may do it a while later. */

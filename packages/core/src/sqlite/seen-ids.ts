@@ -1,0 +1,50 @@
+import type { NewMessage } from '../ports/store.ts'
+import type { Statements } from './statements.ts'
+import type { Transaction } from './transaction.ts'
+
+/** The ids that may not come again, for a time. */
+export class SeenIds {
+  readonly #statements: Statements
+  readonly #now: () => number
+  readonly #dedupeMs: number
+  /** Up to which id all were looked at in this round. */
+  #lookedUpTo = ''
+
+  constructor(statements: Statements, now: () => number, dedupeMs: number) {
+    this.#statements = statements
+    this.#now = now
+    this.#dedupeMs = dedupeMs
+  }
+
+  /** Remembers the id, unless it is remembered already. That of a delayed message is, from when it is due. */
+  isFirst(transaction: Transaction, { id, dueAt }: NewMessage): boolean {
+    const now = this.#now()
+    const expiresAt = Math.max(now, dueAt ?? now) + this.#dedupeMs
+    if (Number(this.#statements.see.run(id, expiresAt, now).changes) === 0) return false
+    transaction.remembered += 1
+    transaction.bytes += 100
+    return true
+  }
+
+  /**
+   * Removes expired ids among the next few, at the end of a transaction. Twice as many are looked at as were added: so a round
+   * ends before the table has doubled, and no index on the time is needed, to which every id would have to be written.
+   */
+  forgetSome({ remembered }: Transaction): void {
+    if (remembered === 0) return
+    const now = this.#now()
+    const count = 2 * remembered
+    const after = this.#lookedUpTo
+    const { last, soonest, found } = this.#statements.seenAfter.get(after, count) as SeenRange
+    if (last !== null && soonest !== null && soonest <= now) this.#statements.forgetExpired.run(after, last, now)
+    this.#lookedUpTo = found < count ? '' : (last ?? '')
+  }
+}
+
+/** Some ids, as one row: to make an object of each would cost more than all else. */
+interface SeenRange {
+  readonly last: string | null
+  /** When the first of them expires. */
+  readonly soonest: number | null
+  readonly found: number
+}
