@@ -2,6 +2,9 @@ import type { NewMessage } from '../ports/store.ts'
 import type { Statements } from './statements.ts'
 import type { Transaction } from './transaction.ts'
 
+/** No id comes after it, in the order of SQLite: that of the bytes. */
+const LAST = '\u{10ffff}'
+
 /** The ids that may not come again, for a time. */
 export class SeenIds {
   readonly #statements: Statements
@@ -33,18 +36,9 @@ export class SeenIds {
   forgetSome({ remembered }: Transaction): void {
     if (remembered === 0) return
     const now = this.#now()
-    const count = 2 * remembered
     const after = this.#lookedUpTo
-    const { last, soonest, found } = this.#statements.seenAfter.get(after, count) as SeenRange
-    if (last !== null && soonest !== null && soonest <= now) this.#statements.forgetExpired.run(after, last, now)
-    this.#lookedUpTo = found < count ? '' : (last ?? '')
+    const last = this.#statements.seenAfter.get(after, 2 * remembered - 1) as { readonly id: string } | undefined
+    this.#statements.forgetExpired.run(after, last?.id ?? LAST, now)
+    this.#lookedUpTo = last?.id ?? ''
   }
-}
-
-/** Some ids, as one row: to make an object of each would cost more than all else. */
-interface SeenRange {
-  readonly last: string | null
-  /** When the first of them expires. */
-  readonly soonest: number | null
-  readonly found: number
 }

@@ -39,8 +39,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
 
   see: `INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`,
-  seenAfter: `SELECT max(id) AS last, min(expires_at) AS soonest, count(*) AS found
-    FROM (SELECT id, expires_at FROM iambus_seen WHERE id > ? ORDER BY id LIMIT ?)`,
+  seenAfter: 'SELECT id FROM iambus_seen WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?',
   forgetExpired: 'DELETE FROM iambus_seen WHERE id > ? AND id <= ? AND expires_at <= ?',
   forgetSeen: 'DELETE FROM iambus_seen WHERE id = ?',
 
