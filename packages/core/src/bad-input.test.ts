@@ -203,7 +203,11 @@ describe('what is refused, and runs nothing:', () => {
       await dp.start()
       const outcomes = await dp.publish('records', { waitForResponse: true })
       expect(outcomes).toMatchObject([
-        { error: { message: "A message has no option 'timeoutMs'. It has: id, key, headers, correlationId." } },
+        {
+          error: {
+            message: "A message has no option 'timeoutMs'. It has: id, key, headers, correlationId, delayMs, at.",
+          },
+        },
       ])
     })
 

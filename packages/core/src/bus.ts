@@ -1,4 +1,10 @@
 import type { Admission } from './delivery/admission.ts'
+import type { Delays } from './delivery/delays.ts'
+import { MemorySchedules, type MemorySchedulesParts } from './delivery/memory-schedules.ts'
+import { type Every, nextOf, type ScheduleOptions, scheduleOf } from './delivery/schedule.ts'
+import type { Persistence } from './delivery/persistence.ts'
+import { type ScheduleRunner, Schedules } from './delivery/schedules.ts'
+import { StoredSchedules } from './delivery/stored-schedules.ts'
 import { SeenIds } from './delivery/seen-ids.ts'
 import { type DispatcherOptions, type SettledOptions, settledOptions } from './dispatcher-options.ts'
 import { AsyncContexts } from './engine/async-contexts.ts'
@@ -7,6 +13,7 @@ import { stopOnSignals } from './engine/shutdown.ts'
 import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
 import { Observer } from './observe.ts'
 import { checkObject, noOptions } from './options.ts'
+import type { When } from './ports/when.ts'
 import { type Middleware, MiddlewareInUse, type OutgoingMiddleware } from './routing/middleware.ts'
 import { Mounted, type ModuleScope } from './routing/module.ts'
 import type { Router } from './routing/router.ts'
@@ -15,6 +22,12 @@ import { Routers } from './routing/routers.ts'
 /** What modules are mounted on, and signals stop. */
 interface Owner extends ModuleScope {
   stop(): Promise<void>
+}
+
+/** What makes the messages of a schedule. */
+interface ScheduledBy {
+  readonly make: (dueAt: Date) => unknown
+  readonly options: ScheduleOptions
 }
 
 /** What is behind a dispatcher: what was said of it before the start, and what a start opens and a stop closes. */
@@ -27,11 +40,14 @@ export class Bus {
   readonly #dispatcher: Owner
   readonly #seenIds: SeenIds
   readonly #middleware = new MiddlewareInUse()
+  readonly #schedules = new Schedules()
+  readonly #scheduling: Omit<MemorySchedulesParts, 'outlet'>
   readonly #mounted = new Mounted()
   readonly #lifecycle = new Lifecycle(() => this.#start())
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
+  #cancel: Delays['cancel'] | undefined
 
   /** @throws {InvalidOption} */
   constructor(options: DispatcherOptions, dispatcher: Owner) {
@@ -41,6 +57,7 @@ export class Bus {
     this.contexts = this.#options.asyncContext ? new AsyncContexts() : undefined
     this.observer = new Observer(this.#options.logger)
     this.#seenIds = new SeenIds(this.#options.dedupeMs)
+    this.#scheduling = { clock: this.#options.clock, observer: this.observer, dueAt: new WeakMap() }
   }
 
   /** What messages run on: made when first needed, and kept from then on. */
@@ -63,6 +80,18 @@ export class Bus {
     this.#mounted.mount(part, { scope: this.#dispatcher, routers: this.routers.all })
   }
 
+  /** @throws {InvalidOption} */
+  schedule(name: string, when: When | Every, { make, options }: ScheduledBy): void {
+    const { missedSchedules: missed, clock } = this.#options
+    const schedule = scheduleOf(name, when, { make, options, missed })
+    nextOf(schedule, clock.now()) // What gives nonsense is better known now.
+    this.#schedules.add(schedule)
+  }
+
+  unschedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name)
+  }
+
   start(): Promise<void> {
     return this.#lifecycle.start()
   }
@@ -71,8 +100,15 @@ export class Bus {
     const within = this.#machine?.engine.starting ?? this.contexts?.active
     if (this.#machine !== undefined && this.#admission !== undefined) this.#machine.engine.stopping = true
     this.#admission = undefined
+    void this.#schedules.close()
     const stopped = this.#lifecycle.stop(deadlineMs)
     return within === undefined ? stopped : stopDeadlock(within.handler)
+  }
+
+  /** Takes back a message that is not due yet. @throws {NotAccepting} */
+  cancel(id: string): Promise<boolean> {
+    if (this.#admission === undefined || this.#cancel === undefined) throw this.#lifecycle.refusal()
+    return this.#cancel(id)
   }
 
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
@@ -99,19 +135,28 @@ export class Bus {
 
   async #open(routers: readonly Router[]): Promise<Close> {
     const { machine, observer, contexts } = this
-    const { admission, close } = await openBus(routers, machine, {
+    const { admission, cancel, persistence, close } = await openBus(routers, machine, {
       observer,
       seenIds: this.#seenIds,
       middleware: this.#middleware,
       options: this.#options,
       contexts,
     })
+    this.#cancel = cancel
     if (this.#lifecycle.isWanted) this.#admission = admission
     machine.engine.held.resumeFreed()
+    if (this.#lifecycle.isWanted) this.#schedules.open(this.#scheduleRunner(admission, persistence))
     const ignoreSignals = stopOnSignals(this.#options.shutdownSignals, () => this.#dispatcher.stop())
     return (deadlineMs) => {
       this.#admission = undefined
-      return close(deadlineMs).finally(ignoreSignals)
+      return close(deadlineMs, this.#schedules.close()).finally(ignoreSignals)
     }
+  }
+
+  #scheduleRunner(outlet: Admission, persistence: Persistence | undefined): ScheduleRunner {
+    if (persistence === undefined) return new MemorySchedules({ ...this.#scheduling, outlet })
+    const { observer } = this
+    const { clock } = this.#options
+    return new StoredSchedules({ store: persistence.store, clock, observer, outlet, causing: persistence })
   }
 }

@@ -8,10 +8,12 @@ import {
   checkCapacity,
   checkCount,
   checkDurationMs,
+  checkMissed,
   checkNames,
   checkOnDead,
   checkWorkers,
   DEFAULTS,
+  type MissedSchedules,
   type OnDead,
 } from './options.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
@@ -76,6 +78,8 @@ export interface DispatcherOptions {
   readonly onDead?: OnDead
   /** How many dead letters, and messages parked behind them, are kept in memory. Default 10 000. */
   readonly deadLetterCapacity?: number
+  /** What becomes of the due times of a schedule that passed while nobody looked. Default `'fire-once'`. */
+  readonly missedSchedules?: MissedSchedules
   /** Takes out of a dead letter, when it is written, what must not be kept. Default: nothing. */
   readonly redact?: Redact | undefined
   /** Whether `dp.context` is there in what a handler calls, and `dp.request` counts as its own. Default false: it costs. */
@@ -124,6 +128,7 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   checkRecover('', settled.recover)
   checkOnDead('', settled.onDead)
   checkCount('deadLetterCapacity', settled.deadLetterCapacity)
+  checkMissed('missedSchedules', settled.missedSchedules)
   if (settled.redact !== undefined && typeof settled.redact !== 'function')
     throw wrong('redact', settled.redact, 'a function')
   if (typeof settled.asyncContext !== 'boolean') throw wrong('asyncContext', settled.asyncContext, 'true or false')

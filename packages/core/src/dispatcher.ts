@@ -1,5 +1,6 @@
 import { Bus } from './bus.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
+import type { Every, Scheduled, ScheduleOptions } from './delivery/schedule.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 import type { Handled, Outcome } from './engine/outcome.ts'
 import type { Limits } from './limits.ts'
@@ -9,6 +10,7 @@ import type { Notices } from './notices.ts'
 import {
   checkDurationMs,
   checkNames,
+  checkText,
   DEADLINE_MS,
   type NotWaiting,
   noOptions,
@@ -18,6 +20,7 @@ import {
   type StopOptions,
   type Waiting,
 } from './options.ts'
+import type { When } from './ports/when.ts'
 import type { Context } from './routing/context.ts'
 import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
 import type { EventRouter, RequestRouter } from './routing/router.ts'
@@ -110,6 +113,35 @@ export class Dispatcher {
   }
 
   /**
+   * Publishes an event, or sends a command, at each of these times, while the dispatcher is started. It can be called before
+   * the start and after it; schedules outlive a stop.
+   *
+   * ```ts
+   * dp.schedule('look for mail', { everyMs: 60_000 }, () => new LookForMail({}))
+   * dp.schedule('nightly', cron('0 3 * * *', { timeZone: 'Europe/Berlin' }), (dueAt) => [new CloseBooks({ dueAt }), { key: 'books' }])
+   * ```
+   *
+   * Each due time fires once. The message has the id `schedule:<name>:<due time in ISO 8601>`. Where `make` throws, or what it
+   * gives is refused, that is a critical notice, and the schedule goes on.
+   *
+   * @param name tells it from others, also after a restart: each name once.
+   * @param when `{ everyMs }`, `cron()` of `@iambus/core/cron`, or your own.
+   * @throws {InvalidOption} for a name that is taken, or what is no schedule.
+   */
+  schedule(name: string, when: When | Every, make: (dueAt: Date) => Scheduled, options: ScheduleOptions = {}): void {
+    this.#bus.schedule(name, when, { make, options })
+  }
+
+  /**
+   * Ends a schedule. With a store, when it is due is forgotten too, if the dispatcher is started.
+   *
+   * @returns whether there was one.
+   */
+  unschedule(name: string): Promise<boolean> {
+    return this.#bus.unschedule(name)
+  }
+
+  /**
    * Checks the wiring, opens the singletons, constructs the handler classes, and takes messages from then on. From its
    * call on, nothing can be bound. Started already, it does nothing; stopping, it starts again afterwards. Where no
    * handler is bound it warns, and stays unstarted.
@@ -170,6 +202,21 @@ export class Dispatcher {
   send(command: Fits<'command'> | string, options: PublishOptions = noOptions): Promise<void> {
     try {
       return this.#bus.enter(options).tell('send', command, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Takes back a delayed message that is not due yet, by the `id` that was given to it; its id can be used again then.
+   *
+   * @returns whether there was one.
+   * @throws {NotAccepting | InvalidOption} as a rejection.
+   */
+  cancel(id: string): Promise<boolean> {
+    try {
+      checkText('id', id)
+      return this.#bus.cancel(id)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -2,6 +2,7 @@ export { Dispatcher, dispatcher } from './dispatcher.ts'
 export type { DispatcherOptions, RouterOptions } from './dispatcher-options.ts'
 export type { DeadLetterQuery, Edit } from './delivery/dead-letter-query.ts'
 export { DeadLetters } from './delivery/dead-letters.ts'
+export type { Every, Scheduled, ScheduledOptions, ScheduleOptions } from './delivery/schedule.ts'
 export type { DeadLetterOptions, Redact, Redactable } from './engine/dead-letter-queue.ts'
 export type { Delivery, Waiter } from './engine/delivery.ts'
 export { Engine, type EngineParts } from './engine/engine.ts'
@@ -61,7 +62,17 @@ export { timing, timingOutgoing, type OutgoingTiming, type Timing, type TimingOp
 export type { DeliveryNotice, Notices } from './notices.ts'
 export type { Observer } from './observe.ts'
 export type { Limits, WorkerLimit } from './limits.ts'
-export type { CapacityMarks, MessageOptions, OnDead, PublishOptions, RequestOptions, StopOptions } from './options.ts'
+export type {
+  CapacityMarks,
+  DelayOptions,
+  MessageOptions,
+  MissedSchedules,
+  OnDead,
+  PublishOptions,
+  RecordedOptions,
+  RequestOptions,
+  StopOptions,
+} from './options.ts'
 export type { Clock, Timer } from './ports/clock.ts'
 export type {
   DeadLetter,
@@ -92,6 +103,7 @@ export type {
   Subscription,
   TypeRange,
 } from './ports/store.ts'
+export type { When } from './ports/when.ts'
 export { type Backoff, exponential, type ExponentialOptions, fixed, immediate } from './routing/backoff.ts'
 export type { Binding, BindOptions } from './routing/binding.ts'
 export type { Context } from './routing/context.ts'

@@ -1,6 +1,7 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
+import { type Delays, MemoryDelays } from './delivery/delays.ts'
 import { LettersInStore } from './delivery/letters-in-store.ts'
 import { Persistence } from './delivery/persistence.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
@@ -9,7 +10,7 @@ import type { SettledOptions } from './dispatcher-options.ts'
 import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
 import { type Handler, readyHandlers } from './engine/handler.ts'
-import type { Close } from './engine/lifecycle.ts'
+import type { Dispatch } from './engine/outlet.ts'
 import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
@@ -75,6 +76,16 @@ export interface StartParts {
   readonly contexts: AsyncContexts | undefined
 }
 
+/** What a start opens. */
+export interface OpenBus {
+  readonly admission: Admission
+  /** Takes back a message that is not due yet. */
+  readonly cancel: Delays['cancel']
+  readonly persistence: Persistence | undefined
+  /** @param lastStored resolves when nobody else stores anything more. */
+  readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
+}
+
 /**
  * Opens the singletons, makes the handlers ready, and gives the way in; and what undoes all that.
  * @throws {ProviderFailed | ImproperlyConfigured} where that fails; what was opened is closed.
@@ -83,7 +94,7 @@ export async function openBus(
   routers: readonly Router[],
   { engine, capacity, deadLetters }: Machine,
   parts: StartParts,
-): Promise<{ readonly admission: Admission; readonly close: Close }> {
+): Promise<OpenBus> {
   const { observer, options } = parts
   const bindings = routers.flatMap((router) => router.bindings)
   const singletons = await openSingletons(bindings, observer)
@@ -91,7 +102,9 @@ export async function openBus(
     let handlers: ReadonlyMap<Binding, Handler> = new Map()
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
     const outgoing = aroundOutgoing(parts.middleware.publications)
-    const admission = new Admission({ ...parts, map, engine, capacity, maxDepth: options.maxDepth, outgoing })
+    const release = (due: readonly Dispatch[]): void => admission.release(due)
+    const delays = new MemoryDelays({ ...parts, clock: options.clock, release })
+    const admission = new Admission({ ...parts, map, engine, capacity, delays, maxDepth: options.maxDepth, outgoing })
     handlers = readyHandlers(routers, {
       ...parts,
       middleware: parts.middleware.attempts,
@@ -104,19 +117,26 @@ export async function openBus(
     const persistence = await openStore({ routers, handlers, admission, engine, observer, options })
     engine.stopping = false
     engine.stopped = false
-    const ignoreExit = reportAtExit(engine)
-    const close: Close = async (deadlineMs) => {
+    const ignoreExit = reportAtExit(engine, (reason) => delays.report(reason))
+    const close: OpenBus['close'] = async (deadlineMs, lastStored) => {
       capacity.close()
       persistence?.pause()
+      delays.close()
       await drain(engine, deadlineMs)
       ignoreExit()
+      await lastStored
       await persistence?.close(deadlineMs)
       deadLetters.inStore = undefined
       await singletons.close()
     }
     deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
-    await persistence?.start()
-    return { admission, close }
+    await persistence?.start().catch(async (error: unknown) => {
+      await close(0, Promise.resolve())
+      throw error
+    })
+    const cancel: Delays['cancel'] = async (id) =>
+      (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
+    return { admission, cancel, persistence, close }
   } catch (error) {
     await singletons.close()
     throw error

@@ -1,6 +1,7 @@
 import type { Envelope } from './message/envelope.ts'
+import type { MissedSchedules } from './options.ts'
 import type { StoredLetter } from './ports/dead-letters.ts'
-import type { LogLevel } from './ports/logger.ts'
+import { type NoticeTable, type StoreNotices, storeTable } from './store-notices.ts'
 
 /** One envelope at one handler, as notices name it. */
 export interface DeliveryNotice {
@@ -14,9 +15,13 @@ export interface DeliveryNotice {
  * written to the dispatcher's `logger` at the level that the table below gives it; what happens to every message is only
  * published.
  */
-export interface Notices {
+export interface Notices extends StoreNotices {
   /** A message was accepted, for these handlers. */
   readonly accepted: { readonly envelope: Envelope; readonly handlers: readonly string[] }
+  /** A message was accepted, and takes its place when it is due. Only then is it `accepted` for its handlers. */
+  readonly delayed: { readonly envelope: Envelope; readonly dueAt: Date }
+  /** A delayed message was taken back, with `dp.cancel`. */
+  readonly cancelled: { readonly id: string }
   /** An attempt starts. */
   readonly started: DeliveryNotice & { readonly attempt: number }
   /** A delivery is done. */
@@ -59,41 +64,27 @@ export interface Notices {
   readonly unhandled: { readonly envelope: Envelope; readonly first: boolean; readonly hasNamesake: boolean }
   /** A publication with an id that was seen before, within `dedupeMs`: it runs nothing. */
   readonly duplicate: { readonly id: string; readonly type: string }
+  /** A schedule could not fire for this due time, or at all. `goesOn`: with the next due time, the same again, or not. */
+  readonly scheduleFailed: {
+    readonly schedule: string
+    readonly dueAt: Date | undefined
+    readonly error: Error
+    readonly goesOn: 'next' | 'again' | 'no'
+  }
+  /** Due times of a schedule have passed, from `first` to `last`; so many of them fire, the others are left. */
+  readonly missed: {
+    readonly schedule: string
+    readonly first: Date
+    readonly last: Date
+    readonly fired: number
+    readonly by: MissedSchedules
+  }
   /** A handler ended after its caller, or `stop()`, had given up on it. What it would have caused is dropped. */
   readonly late: DeliveryNotice & { readonly error: Error | undefined }
   /** The bus stopped, or the process ended, with this delivery unfinished. */
   readonly stopped: DeliveryNotice & { readonly state: UnfinishedState; readonly reason: string }
   /** A handler goes on long after it was given up: it still holds its lane and its worker. */
   readonly stalled: DeliveryNotice & { readonly afterMs: number }
-  /** A store cannot do what it has to. It is tried again after so many milliseconds; until then nothing is lost, and nothing goes on. */
-  readonly storeFailed: {
-    readonly store: string
-    /** Whose deliveries wait for it; `undefined` where all do. */
-    readonly handler: string | undefined
-    readonly error: Error
-    readonly delayMs: number
-  }
-  /** A store could not be closed in order: what could not be written is run again. */
-  readonly storeCloseFailed: { readonly store: string; readonly error: Error }
-  /** A store was found to have lost something. */
-  readonly storeLost: { readonly store: string; readonly text: string }
-  /** Another one works for this handler now, or its store was closed: nothing more of it is run here. */
-  readonly claimLost: { readonly store: string; readonly handler: string; readonly error: Error }
-  /** A handler is known to the store, and bound no more: what is stored for it waits. At most `pending` messages. */
-  readonly orphaned: { readonly store: string; readonly handler: string; readonly pending: number }
-  /** A handler takes a type no more of which the store has messages for it: they will be dead letters. At most `pending`. */
-  readonly typeRemoved: {
-    readonly store: string
-    readonly handler: string
-    readonly type: string
-    readonly pending: number
-  }
-  /** A handler is new to the store, or goes on under a new name: `formerly`. */
-  readonly subscribed: { readonly store: string; readonly handler: string; readonly formerly: string | undefined }
-  /** The process had ended while these were being handled: they are run again, one at a time. */
-  readonly suspects: { readonly store: string; readonly count: number }
-  /** What a handler has caused could not be stored, and it is done: this is the last of it. */
-  readonly unstored: { readonly envelope: Envelope; readonly error: Error }
   /** A provider could not be closed. */
   readonly closeFailed: { readonly provider: string; readonly error: Error }
   /** `start()` found nothing bound: the dispatcher stays unstarted. */
@@ -105,17 +96,7 @@ export interface Notices {
 }
 
 /** What a delivery was doing that did not end. */
-export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked'
-
-/** `critical`: written as an error with the field `critical: true`. `none`: only published. */
-type Level = LogLevel | 'critical' | 'none'
-
-type Table = {
-  readonly [N in keyof Notices]: {
-    readonly level: Level | ((notice: Notices[N]) => Level)
-    readonly text: (notice: Notices[N]) => string
-  }
-}
+export type UnfinishedState = 'waiting' | 'running' | 'retrying' | 'parked' | 'delayed'
 
 /** What is said of a message that nobody handles, where another class of its name was bound. */
 export const namesake = 'One is bound to another class of this name: are there two copies of its module?'
@@ -128,10 +109,24 @@ const whatComes = {
   done: 'and counts as done',
 } as const
 
-export const table: Table = {
+const goesOnAs = {
+  next: 'it goes on with the next due time',
+  again: 'it is tried again',
+  no: 'it does not go on until it is scheduled anew',
+} as const
+
+export const table: NoticeTable<Notices> = {
   accepted: {
     level: 'none',
     text: ({ envelope, handlers }) => `'${envelope.type}' was accepted, for ${handlers.join(', ')}.`,
+  },
+  delayed: {
+    level: 'none',
+    text: ({ envelope, dueAt }) => `'${envelope.type}' was accepted, and is due at ${dueAt.toISOString()}.`,
+  },
+  cancelled: {
+    level: 'info',
+    text: ({ id }) => `The delayed message with id '${id}' was taken back.`,
   },
   started: {
     level: 'none',
@@ -204,6 +199,19 @@ export const table: Table = {
     level: 'info',
     text: ({ id, type }) => `'${type}' with id '${id}' was accepted before: it is not run again.`,
   },
+  scheduleFailed: {
+    level: 'critical',
+    text: ({ schedule, dueAt, error, goesOn }) =>
+      `Schedule '${schedule}' failed${dueAt === undefined ? '' : ` for ${dueAt.toISOString()}`}; ` +
+      `${goesOnAs[goesOn]}: ${error.message}`,
+  },
+  missed: {
+    // With the other two, that some are left is what was asked for.
+    level: ({ by }) => (by === 'fire-all' ? 'error' : 'info'),
+    text: ({ schedule, first, last, fired, by }) =>
+      `Due times of schedule '${schedule}' have passed, from ${first.toISOString()} to ${last.toISOString()}: ` +
+      `${fired} of them fired ('${by}'), the others are left.`,
+  },
   late: {
     level: 'warn',
     text: ({ envelope, handler, error }) =>
@@ -218,51 +226,7 @@ export const table: Table = {
     text: ({ envelope, handler, afterMs }) =>
       `${handler} still runs for '${envelope.type}', ${afterMs} ms after it was given up: it holds its lane and worker.`,
   },
-  storeFailed: {
-    level: 'critical',
-    text: ({ store, handler, error, delayMs }) =>
-      `${store} fails, and is tried again in ${delayMs} ms${handler === undefined ? '' : ` (for ${handler})`}: ${error.message}`,
-  },
-  storeCloseFailed: {
-    level: 'critical',
-    text: ({ store, error }) =>
-      `${store} could not be closed in order; what was not written is run again: ${error.message}`,
-  },
-  storeLost: {
-    level: 'critical',
-    text: ({ store, text }) => `${store} has lost something: ${text}`,
-  },
-  claimLost: {
-    level: 'error',
-    text: ({ store, handler, error }) => `${handler} is not run here any more, from ${store}: ${error.message}`,
-  },
-  orphaned: {
-    level: 'warn',
-    text: ({ store, handler, pending }) =>
-      `${handler} is known to ${store}, and not bound: up to ${pending} messages wait for it. Bind it, bind its successor with { formerly }, or have the store forget it.`,
-  },
-  typeRemoved: {
-    level: 'warn',
-    text: ({ store, handler, type, pending }) =>
-      `${handler} takes '${type}' no more, and ${store} has up to ${pending} messages that may be for it: they will be dead letters.`,
-  },
-  subscribed: {
-    level: 'info',
-    text: ({ store, handler, formerly }) =>
-      formerly === undefined
-        ? `${handler} is new to ${store}.`
-        : `${handler} goes on in ${store}, formerly ${formerly}.`,
-  },
-  suspects: {
-    level: 'warn',
-    text: ({ store, count }) =>
-      `The process had ended while ${count} deliveries of ${store} may have been running: they are run again, one at a time.`,
-  },
-  unstored: {
-    level: 'critical',
-    text: ({ envelope, error }) =>
-      `'${envelope.type}', caused by a handler that is done, could not be stored, and is lost: ${error.message}`,
-  },
+  ...storeTable,
   closeFailed: {
     level: 'error',
     text: ({ provider, error }) => `Provider '${provider}' could not be closed: ${error.message}`,

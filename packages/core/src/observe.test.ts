@@ -293,7 +293,7 @@ describe('dp.observe', () => {
   })
 
   test.each([
-    ['die', () => {}, 'There is no notice "die". There are: accepted, started,'],
+    ['die', () => {}, 'There is no notice "die". There are: accepted, delayed, cancelled,'],
     ['dead', 'print', 'A listener is "print". Pass a function.'],
   ])('refuses %s, %s', (name, listener, text) => {
     expect(() => new Dispatcher().observe(name as never, listener as never)).toThrow(text)

@@ -20,6 +20,8 @@ export const DEFAULTS: Defaults = {
   onDead: 'continue',
   /** How many dead letters, and messages parked behind them, are kept in memory. */
   deadLetterCapacity: 10_000,
+  /** What becomes of the due times of a schedule that passed while nobody looked: they fire as one. */
+  missedSchedules: 'fire-once',
 }
 
 interface Defaults {
@@ -31,7 +33,14 @@ interface Defaults {
   readonly stallAfterMs: number
   readonly onDead: OnDead
   readonly deadLetterCapacity: number
+  readonly missedSchedules: MissedSchedules
 }
+
+/**
+ * What becomes of the due times of a schedule that passed while no process ran, or while the machine slept: they fire as one,
+ * as the latest of them; or none of them does; or each.
+ */
+export type MissedSchedules = 'fire-once' | 'skip' | 'fire-all'
 
 /** What becomes of the later messages of a key when one has died: they go on, or are parked behind it until it is replayed. */
 export type OnDead = 'continue' | 'park'
@@ -60,6 +69,9 @@ export const DEADLINE_MS = 10_000
 /** The longest delay that a timer of Node.js can have, in milliseconds (2^31 - 1, about 24.8 days). */
 export const MAX_TIMER_MS = 2_147_483_647
 
+/** How long a message can be delayed, in milliseconds: when it is due must still be a time that a `Date` can have (8.64e15). */
+export const MAX_DELAY_MS = 8_000_000_000_000_000
+
 /** How a message leaves: the options of `publish`, `send` and `request` alike. */
 export interface MessageOptions {
   /** The message's own id, where you have one. Used twice within `dedupeMs`, `publish` and `send` run it once. */
@@ -72,8 +84,19 @@ export interface MessageOptions {
   readonly correlationId?: string | undefined
 }
 
+/** When a message takes its place in the lanes of its handlers. Default: at once. */
+export interface DelayOptions {
+  /** After so many milliseconds. Without a store they count by the dispatcher's `clock`, else by the time of the store. */
+  readonly delayMs?: number | undefined
+  /** At this time; at once where it has passed. Only one of the two can be given. */
+  readonly at?: Date | undefined
+}
+
+/** The options of `context.publish` and `context.send`. A `delayMs` counts from when the attempt has succeeded. */
+export interface RecordedOptions extends MessageOptions, DelayOptions {}
+
 /** The options of `publish` and `send`. */
-export interface PublishOptions extends MessageOptions {
+export interface PublishOptions extends MessageOptions, DelayOptions {
   /** Aborted before the message is accepted, it refuses it. Afterwards it has no effect. */
   readonly signal?: AbortSignal | undefined
   /** How long the message may wait to be accepted where the bus is full, in milliseconds. Afterwards it has no effect. */
@@ -82,7 +105,6 @@ export interface PublishOptions extends MessageOptions {
    * A transaction of your own, on the database that the store works on: the message is part of it. It is written when the call
    * returns, stored for good when you commit, and never was when you roll back.
    */
-  // oxlint-disable-next-line no-redundant-type-constituents -- until a store is imported, there is none.
   readonly tx?: Transaction | undefined
 }
 
@@ -106,7 +128,7 @@ export interface CapacityMarks {
 }
 
 /** Whether the caller of `publish` or `handle` waits for what becomes of the message. */
-export type Waiting = { readonly waitForResponse: true }
+export type Waiting = { readonly waitForResponse: true; readonly delayMs?: undefined; readonly at?: undefined }
 export type NotWaiting = { readonly waitForResponse?: false | undefined }
 export type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
 
@@ -121,22 +143,24 @@ export type KnownNames = Readonly<Record<string, true>>
 
 const named = (...names: string[]): KnownNames =>
   Object.assign(Object.create(null) as object, Object.fromEntries(names.map((name) => [name, true] as const)))
-const outside = named('id', 'key', 'headers', 'correlationId', 'signal', 'timeoutMs', 'waitForResponse', 'tx')
+const recorded = ['id', 'key', 'headers', 'correlationId', 'delayMs', 'at']
+const outside = named(...recorded, 'signal', 'timeoutMs', 'waitForResponse', 'tx')
 /** Of what a handler records: it leaves when the handler has succeeded, and nobody waits for it. */
-export const recordedNames: KnownNames = named('id', 'key', 'headers', 'correlationId')
+export const recordedNames: KnownNames = named(...recorded)
 
-/** @throws {InvalidOption} for a name that no option has, a key, id, correlation id, headers or signal that cannot be. */
+/** @throws {InvalidOption} for a name that no option has, or a value that it cannot have. */
 export function checkMessageOptions(options: PublishOptions, known: KnownNames = outside): void {
   checkObject('a message', options)
   for (const name in options) {
     if (!(name in known) && Object.hasOwn(options, name)) throw unknownOption('A message', name, Object.keys(known))
   }
-  const { id, key, headers, correlationId, signal, timeoutMs } = options
+  const { id, key, headers, correlationId, signal, timeoutMs, delayMs, at } = options
   if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs)
   if (id !== undefined) checkText('id', id)
   if (key !== undefined && key !== null) checkText('key', key)
   if (correlationId !== undefined) checkText('correlationId', correlationId)
   if (headers !== undefined) checkHeaders(headers)
+  if (delayMs !== undefined || at !== undefined) checkDelay(delayMs, at)
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw new InvalidOption(`The signal is ${shown(signal)}. Pass an AbortSignal, such as controller.signal.`)
   }
@@ -156,6 +180,18 @@ export function checkDurationMs(name: string, value: unknown, bounds?: { readonl
   return value
 }
 
+function checkDelay(delayMs: unknown, at: unknown): void {
+  if (delayMs !== undefined && at !== undefined) {
+    throw new InvalidOption('A message has both delayMs and at. Pass the one or the other.')
+  }
+  if (delayMs === undefined) {
+    if (at instanceof Date && !Number.isNaN(at.getTime())) return
+    throw new InvalidOption(`The option at is ${shown(at)}. Pass a Date that is valid.`)
+  }
+  if (typeof delayMs === 'number' && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return
+  throw new InvalidOption(`delayMs is ${shown(delayMs)}. Pass a number of milliseconds, from 0 to ${MAX_DELAY_MS}.`)
+}
+
 /** @throws {InvalidOption} for a count that is neither a whole number from 1 on nor, where that is meant, infinite. */
 export function checkCount(name: string, value: unknown, bounds?: { readonly infinite: boolean }): number {
   if (bounds?.infinite === true && value === Number.POSITIVE_INFINITY) return value
@@ -173,6 +209,12 @@ export function checkWorkers(where: string, value: unknown): number {
 export function checkOnDead(where: string, value: unknown): void {
   if (value === 'continue' || value === 'park') return
   throw new InvalidOption(`${where}onDead is ${shown(value)}. Pass 'continue' or 'park'.`)
+}
+
+/** @throws {InvalidOption} for what is none of the three. */
+export function checkMissed(name: string, value: unknown): void {
+  if (value === 'fire-once' || value === 'skip' || value === 'fire-all') return
+  throw new InvalidOption(`${name} is ${shown(value)}. Pass 'fire-once', 'skip' or 'fire-all'.`)
 }
 
 /** @throws {InvalidOption} for marks that are no counts, or a low one above the high one. */
@@ -212,10 +254,11 @@ export function checkObject(where: string, given: unknown): asserts given is obj
   throw new InvalidOption(`The options of ${where} are ${shown(given)}. Pass an object, or leave them out.`)
 }
 
-function checkText(name: string, value: unknown): void {
+/** @throws {InvalidOption} for what is no text, or an empty one. */
+export function checkText(name: string, value: unknown, of = 'a message'): void {
   if (typeof value === 'string' && value !== '') return
   const remedy = typeof value === 'number' ? `Write it as text: String(${value}).` : 'Pass a string that is not empty.'
-  throw new InvalidOption(`The ${name} of a message is ${shown(value)}. ${remedy}`)
+  throw new InvalidOption(`The ${name} of ${of} is ${shown(value)}. ${remedy}`)
 }
 
 function checkHeaders(headers: unknown): void {

@@ -183,7 +183,7 @@ export const sabotages: readonly Sabotage[] = [
         settle: (claim, settlement) =>
           open.settle(claim, settlement).catch(async (error: unknown) => {
             const [now] = latest
-            if (now === undefined || now.epoch === claim.epoch) throw error
+            if (now === undefined || now.epoch === claim?.epoch) throw error
             await open.settle(now, settlement)
           }),
       }
@@ -242,7 +242,7 @@ export const sabotages: readonly Sabotage[] = [
         settle: async (claim, settlement) => {
           const [now] = latest
           const { work } = settlement
-          if (now !== undefined && now.epoch !== claim.epoch && work !== undefined) await open.settle(now, { work })
+          if (now !== undefined && now.epoch !== claim?.epoch && work !== undefined) await open.settle(now, { work })
           await open.settle(claim, settlement)
         },
       }

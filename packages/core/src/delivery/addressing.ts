@@ -1,8 +1,7 @@
 import type { Delivery } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
-import type { MessageHeaders } from '../message/augmentable.ts'
-import { Envelope, noHeaders } from '../message/envelope.ts'
+import { Envelope, headersOf } from '../message/envelope.ts'
 import { checkMessageOptions, noOptions, type PublishOptions, recordedNames } from '../options.ts'
 import type { Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
@@ -55,10 +54,4 @@ export function addressed(
     correlationId: correlationId ?? cause?.correlationId,
     cause: by?.asCause,
   })
-}
-
-/** What is given, over what is inherited. Handlers share them: so they are frozen. */
-function headersOf(given: MessageHeaders | undefined, inherited: MessageHeaders = noHeaders): MessageHeaders {
-  if (given === undefined) return inherited
-  return Object.freeze(inherited === noHeaders ? { ...given } : { ...inherited, ...given })
 }

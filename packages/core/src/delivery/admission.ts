@@ -7,12 +7,19 @@ import { ImproperlyConfigured, InvalidOption } from '../errors.ts'
 import { Envelope } from '../message/envelope.ts'
 import type { Kind } from '../message/kind.ts'
 import { channels, type Observer } from '../observe.ts'
-import type { MessageOptions, PerhapsWaiting, PublishOptions, RequestOptions } from '../options.ts'
+import {
+  noOptions,
+  type PerhapsWaiting,
+  type PublishOptions,
+  type RecordedOptions,
+  type RequestOptions,
+} from '../options.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import { addressed } from './addressing.ts'
 import type { Capacity } from './capacity.ts'
 import { commit } from './committing.ts'
+import { delayOf, type Delays, refuseDelay } from './delays.ts'
 import { Join } from './join.ts'
 import { maxDepthExceeded } from './max-depth.ts'
 import { giveUpWith } from './patience.ts'
@@ -20,6 +27,7 @@ import type { Persistence } from './persistence.ts'
 import { Requests } from './requests.ts'
 import type { SeenIds } from './seen-ids.ts'
 import { StoredAdmission } from './stored-admission.ts'
+import { Unhandled } from './unhandled.ts'
 import { isFor, noHandler, type Verb, wrongKind } from './verb.ts'
 
 const { accepted } = channels
@@ -31,6 +39,8 @@ export interface AdmissionParts {
   readonly observer: Observer
   readonly capacity: Capacity
   readonly seenIds: SeenIds
+  /** Where messages wait that are not due yet. */
+  readonly delays: Delays
   readonly maxDepth: number
   /** The outgoing middleware, composed. */
   readonly outgoing: ((message: Outgoing) => void) | undefined
@@ -47,14 +57,15 @@ const resolved: Promise<void> = Promise.resolve()
 export class Admission implements Outlet {
   readonly #parts: AdmissionParts
   readonly #requests: Requests
+  readonly #unhandled: Unhandled
   /** The durable side, where there is a store. */
   #persistence: Persistence | undefined
   #stored: StoredAdmission | undefined
-  readonly #unhandled = new Set<string>()
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
     this.#requests = new Requests(parts)
+    this.#unhandled = new Unhandled(parts.observer)
   }
 
   /** What is for durable handlers is stored from now on. */
@@ -87,8 +98,11 @@ export class Admission implements Outlet {
     }
     const route = this.#route(verb, message)
     const of = this.#addressed(verb, message, options, route)
+    const delay = options === noOptions ? undefined : delayOf(options)
     if (options.tx !== undefined) this.#checkTransaction(route)
-    if (this.#isStored(route)) return this.#storeWhenOpen(verb, { message, route, of }, options)
+    if (this.#isStored(route)) return this.#storeWhenOpen(verb, { message, route, of, delay }, options)
+    const later = delay && this.#parts.delays.take({ message, route, of }, delay)
+    if (later !== undefined) return later
     if (!this.#parts.capacity.isOpen) return this.#tellWhenOpen(verb, { message, route, of }, options)
     this.#accept(message, route, of)
     this.#parts.engine.pump()
@@ -97,6 +111,7 @@ export class Admission implements Outlet {
 
   /** Publishes, and waits for what becomes of the event at each handler. @throws whatever refuses the message. */
   publishAndWait(message: object | string, options: PublishOptions): Promise<Outcome[]> {
+    refuseDelay(options)
     const route = this.#route('publish', message)
     const of = this.#addressed('publish', message, options, route)
     const dispatch = { message, route, of }
@@ -118,6 +133,7 @@ export class Admission implements Outlet {
   request(message: object | string, options: RequestOptions, by?: Delivery): Promise<unknown> {
     try {
       by?.checkActive()
+      if (options !== noOptions) refuseDelay(options)
       const route = this.#route('request', message)
       const of = this.#addressed('request', message, options, route, by)
       return this.#requests.request(new Delivery(route.handlers[0] as Handler, message, of, caller), options, by)
@@ -133,22 +149,22 @@ export class Admission implements Outlet {
     return Promise.reject(new ImproperlyConfigured('NO_STORE', text))
   }
 
-  record(verb: 'publish' | 'send', message: object | string, options: MessageOptions, by: Delivery): Dispatch {
+  record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions, by?: Delivery): Dispatch {
     const route = this.#route(verb, message)
-    return { message, route, of: this.#addressed(verb, message, options, route, by) }
+    return { message, route, of: this.#addressed(verb, message, options, route, by), delay: delayOf(options) }
   }
 
   release(dispatches: readonly Dispatch[]): void {
     for (const dispatch of dispatches) {
       if (this.#isStored(dispatch.route)) void this.#stored?.store(dispatch)
-      else this.#accept(dispatch.message, dispatch.route, dispatch.of)
+      else this.#acceptOrDelay(dispatch)
     }
     this.#parts.engine.pump()
   }
 
   /** Lets go what is for handlers of this process, and is not stored, or has been. */
   releaseLocal(dispatches: readonly Dispatch[]): void {
-    for (const { message, route, of } of dispatches) this.#accept(message, route, of)
+    for (const dispatch of dispatches) this.#acceptOrDelay(dispatch)
     this.#parts.engine.pump()
   }
 
@@ -195,6 +211,12 @@ export class Admission implements Outlet {
     throw new InvalidOption(text)
   }
 
+  #acceptOrDelay(dispatch: Dispatch): void {
+    const { message, route, of, delay } = dispatch
+    const later = delay && this.#parts.delays.take(dispatch, delay)
+    if (later === undefined) this.#accept(message, route, of)
+  }
+
   #accept(message: object | string, route: Route<Handler>, of: Envelope | string | undefined): void {
     if (!this.#isRepeated(of)) this.#deliver(message, route, of)
   }
@@ -235,7 +257,7 @@ export class Admission implements Outlet {
       handlers.length === 1 || typeof of === 'object'
         ? of
         : new Envelope({ message, type, clock: engine.clock, key: of })
-    if (handlers.length === 0) this.#sayUnhandled(shared as Envelope, hasNamesake)
+    if (handlers.length === 0) this.#unhandled.say(shared as Envelope, hasNamesake)
     for (let index = 0; index < handlers.length; index += 1) {
       const handler = handlers[index] as Handler
       const delivery = new Delivery(handler, message, shared, waiter)
@@ -261,12 +283,5 @@ export class Admission implements Outlet {
     if (seenIds.add(of.givenId, engine.clock.now())) return false
     observer.say('duplicate', { id: of.givenId, type: of.type })
     return true
-  }
-
-  #sayUnhandled(envelope: Envelope, hasNamesake: boolean): void {
-    // Of so many types: beyond that, nobody reads the warnings.
-    const first = !this.#unhandled.has(envelope.type) && this.#unhandled.size < 1_000
-    if (first) this.#unhandled.add(envelope.type)
-    this.#parts.observer.say('unhandled', { envelope, first, hasNamesake })
   }
 }

@@ -12,6 +12,6 @@ export interface Caused {
 export interface Causing {
   /** @throws {CodecError} for a message that cannot be stored. */
   caused(recorded: readonly Dispatch[]): Caused
-  /** Lets go what is for handlers of this process. */
-  release(local: readonly Dispatch[]): void
+  /** It is written: lets go what is for handlers of this process, and waits for what is due later. */
+  release(caused: Caused): void
 }

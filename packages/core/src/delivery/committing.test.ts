@@ -79,7 +79,7 @@ describe('context.commit', () => {
           return new Shipped({ order })
         })
         expect(given).toBeInstanceOf(Shipped)
-        return 'something else' as never
+        return 'something else'
       },
       { name: 'a', responseEvent: Shipped },
     )

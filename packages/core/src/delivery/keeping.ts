@@ -32,7 +32,7 @@ export class Keeping implements Keeper {
     if (caused !== undefined) journal.cause(caused.stored)
     journal.whenWritten(() => {
       told()
-      if (caused !== undefined) causing.release(caused.local)
+      if (caused !== undefined) causing.release(caused)
     })
     this.left(delivery)
   }
@@ -118,7 +118,7 @@ export class Keeping implements Keeper {
       },
     })
     if (replays !== undefined) this.#feed.dead.delete(replays)
-    if (caused !== undefined) causing.release(caused.local)
+    if (caused !== undefined) causing.release(caused)
   }
 
   #except(kept: Kept, exception: Omit<Exception, 'position' | 'dueAt'> & { readonly dueAt?: number }): void {

@@ -18,6 +18,8 @@ import { Feed } from './feed.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
+import { dueAtOf } from './delays.ts'
+import { StoredDelays } from './stored-delays.ts'
 import { storedOf } from './stored-envelope.ts'
 import { StoredLetters } from './stored-letters.ts'
 import { Suspects } from './suspects.ts'
@@ -39,6 +41,7 @@ export interface PersistenceParts {
 export class Persistence implements Causing {
   readonly store: OpenStore
   readonly letters: StoredLetters
+  readonly delays: StoredDelays
   /** Whoever waits for what becomes of a message, by its id. */
   readonly waiters: Map<string, Waiter> = new Map()
   /** By handler and partition. */
@@ -67,6 +70,8 @@ export class Persistence implements Causing {
     this.#codec = new Codec(parts.types)
     this.letters = new StoredLetters(this.#codec, engine.clock)
     const { clock, deadlines } = engine
+    const { isShared } = store
+    this.delays = new StoredDelays({ store, isShared, clock, observer, encode: (envelope) => this.stored(envelope) })
     this.#reader = new LogReader({ store, codec: this.#codec, clock, deadlines, observer })
   }
 
@@ -78,6 +83,7 @@ export class Persistence implements Causing {
     for (const feed of feeds) suspects += await recover(feed)
     if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
     this.#reader.wake()
+    this.delays.wake()
   }
 
   /** Whether messages of this type are stored. */
@@ -113,15 +119,23 @@ export class Persistence implements Causing {
     for (const dispatch of recorded) {
       const { route } = dispatch
       const isStored = this.isFor(route)
-      if (isStored) stored.push(this.stored(this.envelopeOf(dispatch)))
+      if (isStored) stored.push({ ...this.stored(this.envelopeOf(dispatch)), dueAt: this.#dueAt(dispatch) })
       const handlers = isStored ? route.handlers.filter(({ isDurable }) => !isDurable) : route.handlers
       if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers } })
     }
     return { stored, local }
   }
 
-  release(local: readonly Dispatch[]): void {
+  release({ stored, local }: Caused): void {
     if (local.length > 0) this.#parts.release(local)
+    for (const { dueAt } of stored) if (dueAt !== undefined) this.delays.expect(dueAt)
+  }
+
+  /** When it is due, if it is not at once. */
+  #dueAt({ delay }: Dispatch): number | undefined {
+    const now = this.store.now()
+    const dueAt = delay === undefined ? now : dueAtOf(delay, now)
+    return dueAt > now ? dueAt : undefined
   }
 
   /** Stores what a handler does and causes, and that its delivery is done, as one. */
@@ -139,7 +153,7 @@ export class Persistence implements Causing {
         return made instanceof Promise ? made.then(remember) : remember(made)
       },
     })
-    if (caused !== undefined) this.release(caused.local)
+    if (caused !== undefined) this.release(caused)
   }
 
   /** Where a dead letter came from, if that is run here. */
@@ -151,6 +165,7 @@ export class Persistence implements Causing {
   pause(): void {
     this.#reader.stop()
     this.#suspects.stop()
+    this.delays.close()
     for (const feed of this.feeds.values()) feed.isOpen = false
   }
 

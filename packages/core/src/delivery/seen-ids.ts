@@ -4,6 +4,9 @@ export class SeenIds {
   /** When each id is forgotten; the oldest first, since a map keeps the order of insertion. */
   readonly #until = new Map<string, number>()
 
+  /** Ids that are taken for as long as they are in there, however long that is: those of delayed messages. */
+  held: { has(id: string): boolean } | undefined
+
   constructor(windowMs: number) {
     this.#windowMs = windowMs
   }
@@ -18,7 +21,7 @@ export class SeenIds {
       if (until > now) break
       this.#until.delete(old)
     }
-    if (this.#until.has(id)) return false
+    if (this.#until.has(id) || this.held?.has(id) === true) return false
     this.#until.set(id, now + this.#windowMs)
     return true
   }

@@ -37,7 +37,7 @@ export class StoredAdmission {
         )
       }
     }
-    return this.#accept(this.#persistence.store.append([stored], tx), { ...dispatch, of: envelope })
+    return this.#append({ ...dispatch, of: envelope }, stored, tx)
   }
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
@@ -64,10 +64,22 @@ export class StoredAdmission {
     const envelope = this.#persistence.envelopeOf(dispatch)
     try {
       const stored = this.#persistence.stored(envelope)
-      await this.#accept(this.#persistence.store.append([stored]), { ...dispatch, of: envelope })
+      await this.#append({ ...dispatch, of: envelope }, stored)
     } catch (thrown) {
       this.#observer.say('unstored', { envelope, error: asError(thrown) })
     }
+  }
+
+  #append(dispatch: Dispatch & { of: Envelope }, stored: NewMessage, tx?: unknown): Promise<void> {
+    const { delays, store } = this.#persistence
+    const { delay, route } = dispatch
+    const later = delay && delays.take(dispatch, delay, tx)
+    if (later === undefined) return this.#accept(store.append([stored], tx), dispatch)
+    const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
+    if (handlers.length === 0) return later
+    return later.then(() =>
+      this.#persistence.release({ stored: [], local: [{ ...dispatch, route: { ...route, handlers } }] }),
+    )
   }
 
   #made(dispatch: Dispatch): readonly [Envelope, NewMessage] {

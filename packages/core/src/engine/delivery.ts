@@ -4,7 +4,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import { type Cause, Envelope } from '../message/envelope.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
-import { type MessageOptions, noOptions, type RequestOptions } from '../options.ts'
+import { noOptions, type RecordedOptions, type RequestOptions } from '../options.ts'
 import type { Transaction } from '../ports/store.ts'
 import type { Context } from '../routing/context.ts'
 import { AlreadyCommitted } from '../store-errors.ts'
@@ -229,11 +229,11 @@ export class Delivery implements Context {
     return rest.abort.signal
   }
 
-  publish(event: Fits<'event'> | string, options: MessageOptions = noOptions): void {
+  publish(event: Fits<'event'> | string, options: RecordedOptions = noOptions): void {
     this.#record('publish', event, options)
   }
 
-  send(command: Fits<'command'> | string, options: MessageOptions = noOptions): void {
+  send(command: Fits<'command'> | string, options: RecordedOptions = noOptions): void {
     this.#record('send', command, options)
   }
 
@@ -249,7 +249,7 @@ export class Delivery implements Context {
     return this.target.outlet.commit(work, this) as Promise<Awaited<T>>
   }
 
-  #record(verb: 'publish' | 'send', message: object | string, options: MessageOptions): void {
+  #record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions): void {
     this.checkActive()
     const dispatch = this.target.outlet.record(verb, message, options, this)
     const rest = this.more()

@@ -26,12 +26,17 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   engine.forgetRunning()
 }
 
-const watched = new Set<Engine>()
+const watched = new Map<Engine, (reason: string) => void>()
 
-/** Reports, when the process exits without `stop()`, each delivery that only memory held. Gives the end of it. */
-export function reportAtExit(engine: Engine): () => void {
+/**
+ * Reports, when the process exits without `stop()`, each delivery that only memory held.
+ *
+ * @param others reports what else it held.
+ * @returns the end of it.
+ */
+export function reportAtExit(engine: Engine, others: (reason: string) => void): () => void {
   if (watched.size === 0) process.on('exit', reportAll)
-  watched.add(engine)
+  watched.set(engine, others)
   return () => {
     watched.delete(engine)
     if (watched.size === 0) process.off('exit', reportAll)
@@ -39,10 +44,12 @@ export function reportAtExit(engine: Engine): () => void {
 }
 
 function reportAll(): void {
-  for (const engine of watched) {
+  const reason = 'The process exited'
+  for (const [engine, reportOthers] of watched) {
     for (const delivery of engine.unfinished()) {
-      if (delivery.rest?.kept === undefined) engine.sayStopped(delivery, 'The process exited')
+      if (delivery.rest?.kept === undefined) engine.sayStopped(delivery, reason)
     }
+    reportOthers(reason)
     engine.flushNotices()
   }
 }

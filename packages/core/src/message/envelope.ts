@@ -89,3 +89,9 @@ export class Envelope<M extends object | string = object | string> {
 }
 
 export const noHeaders: MessageHeaders = Object.freeze({})
+
+/** What is given, over what is inherited. Handlers share them: so they are frozen. */
+export function headersOf(given: MessageHeaders | undefined, inherited: MessageHeaders = noHeaders): MessageHeaders {
+  if (given === undefined) return inherited
+  return Object.freeze(inherited === noHeaders ? { ...given } : { ...inherited, ...given })
+}

@@ -1,7 +1,7 @@
 import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import type { StringMessage } from '../message/message-type.ts'
-import type { MessageOptions, RequestOptions } from '../options.ts'
+import type { RecordedOptions, RequestOptions } from '../options.ts'
 import type { Transaction } from '../ports/store.ts'
 
 /**
@@ -37,13 +37,13 @@ export interface Context {
    * Records an event, to be published when this attempt has succeeded.
    * @throws {InvalidMessage | InvalidOption | WrongKind} at once.
    */
-  publish(event: Fits<'event'> | StringMessage, options?: MessageOptions): void
+  publish(event: Fits<'event'> | StringMessage, options?: RecordedOptions): void
 
   /**
    * Records a command, to be sent when this attempt has succeeded.
    * @throws {InvalidMessage | InvalidOption | WrongKind | HandlerDoesNotExist} at once.
    */
-  send(command: Fits<'command'> | string, options?: MessageOptions): void
+  send(command: Fits<'command'> | string, options?: RecordedOptions): void
 
   /**
    * Asks a command or query at once and waits for its answer. Inherits all but the key.

@@ -291,7 +291,7 @@ describe('the error of start()', () => {
       [
         'The dispatcher cannot start: 3 problems.',
         "  1. 5 is no handler. Pass a function, a class with a method 'handle', or an object that has one.",
-        "  2. dp.queries.bind has no option 'colour'. It has: name, inject, argname, responseEvent, workers, timeoutMs, recover, onDead.",
+        "  2. dp.queries.bind has no option 'colour'. It has: name, inject, argname, responseEvent, workers, timeoutMs, recover, onDead, durable, formerly, from.",
         "  3. The command 'shop.place-order' has 2 handlers: shop.place-order#1, shop.place-order#2. It can have one: remove the others.",
       ].join('\n'),
     )

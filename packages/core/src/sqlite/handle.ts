@@ -8,6 +8,10 @@ export interface SqliteStatement {
   run(...values: SqlValue[]): { readonly changes: number | bigint }
   get(...values: SqlValue[]): unknown
   all(...values: SqlValue[]): unknown[]
+  /** Has rows given as arrays, in `node:sqlite`. */
+  setReturnArrays?(enabled: boolean): unknown
+  /** Has rows given as arrays, in `better-sqlite3`. */
+  raw?(enabled: boolean): unknown
 }
 
 interface Connection {
@@ -63,4 +67,11 @@ export function isInTransaction(database: SqliteDatabase): boolean {
 export function fileOf(database: SqliteDatabase): string | undefined {
   if ('inTransaction' in database) return database.memory || database.name === '' ? undefined : database.name
   return database.location() ?? undefined
+}
+
+/** Has the rows of a statement given as arrays, which takes half as long as objects. */
+export function asArrays(statement: SqliteStatement): SqliteStatement {
+  if (statement.setReturnArrays === undefined) statement.raw?.(true)
+  else statement.setReturnArrays(true)
+  return statement
 }

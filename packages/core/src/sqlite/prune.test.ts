@@ -2,7 +2,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { claimOne, idsOf, message, messages, openStore, subscription, tempFile } from '../../test/sqlite-trial.ts'
-import type { Exception, OpenStore, Span } from '../ports/store.ts'
+import type { Span } from '../ports/progress.ts'
+import type { Exception, OpenStore } from '../ports/store.ts'
 import { sqlite } from './sqlite.ts'
 
 const exception = (position: number): Exception => {

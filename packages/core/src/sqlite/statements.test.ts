@@ -7,7 +7,11 @@ function planned(): (sql: string) => string[] {
   const database = new DatabaseSync(':memory:')
   onTestFinished(() => database.close())
   migrate(database, 'a file', undefined)
-  return (sql) => database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all().map((row) => String(row['detail']))
+  return (sql) =>
+    database
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .map((row) => String(row['detail']))
 }
 
 const ends = new Set(['begin', 'commit', 'rollback', 'savepoint', 'rollbackTo', 'releaseTo'])

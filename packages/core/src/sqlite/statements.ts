@@ -1,4 +1,4 @@
-import type { SqliteDatabase, SqliteStatement } from './handle.ts'
+import { asArrays, type SqliteDatabase, type SqliteStatement } from './handle.ts'
 
 const content = 'id, type, key, time, envelope, body, crc'
 const logged = `position, ${content}`
@@ -92,8 +92,14 @@ export const COUNTS: Readonly<Record<'delayed' | 'deadLetters' | 'subscriptions'
 
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>
 
+/** Those that read what is in the log: many rows, each a {@link LoggedRow}. */
+const reading: ReadonlySet<string> = new Set<StatementName>(['read', 'readArchived', 'readOne', 'readOneArchived'])
+
 export function prepareAll(database: SqliteDatabase): Statements {
-  const prepared = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const)
+  const prepared = Object.entries(SQL).map(([name, sql]) => {
+    const statement = database.prepare(sql)
+    return [name, reading.has(name) ? asArrays(statement) : statement] as const
+  })
   // The keys are those of SQL.
   return Object.fromEntries(prepared) as unknown as Statements
 }

@@ -14,7 +14,14 @@ async function withEffects(): Promise<{ path: string; effects: () => unknown[] }
   const reader = new DatabaseSync(path)
   onTestFinished(() => reader.close())
   reader.exec('CREATE TABLE effect (text TEXT PRIMARY KEY)')
-  return { path, effects: () => reader.prepare('SELECT text FROM effect').all().map((row) => row['text']) }
+  return {
+    path,
+    effects: () =>
+      reader
+        .prepare('SELECT text FROM effect')
+        .all()
+        .map((row) => row['text']),
+  }
 }
 
 test('work that ends the transaction by COMMIT is refused, and what was stored before and after it stays whole', async () => {

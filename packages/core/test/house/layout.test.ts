@@ -51,6 +51,10 @@ describe('the check of import directions', () => {
     ['testing/deep/a.ts', `import { b } from '../../memory/b.ts'`],
     ['testing/a.ts', `import type { B } from '../engine/b.ts'`],
     ['machine.ts', `import { b } from './testing/b.ts'`],
+    ['cron/a.ts', `import { b } from 'left-pad'`],
+    ['cron/a.ts', `import { b } from '../delivery/b.ts'`],
+    ['machine.ts', `import { b } from './cron/b.ts'`],
+    ['index.ts', `export { b } from './cron/b.ts'`],
   ])('refuses, in %s, %s', (path, text) => {
     expect(wrongImports([file(path, text)])).toHaveLength(1)
   })
@@ -69,6 +73,8 @@ describe('the check of import directions', () => {
     ['machine.ts', `import { b } from './memory/b.ts'`],
     ['testing/deep/a.ts', `import type { B } from '../../ports/b.ts'`],
     ['testing/deep/a.ts', `import { b } from '../b.ts'`],
+    ['cron/a.ts', `import { b } from 'croner'`],
+    ['cron/a.ts', `import { b } from '../options.ts'`],
     ['message/a.test.ts', `import { b } from '../dispatcher.ts'`],
     ['message/a.ts', `// import { b } from '../dispatcher.ts'`],
   ])('lets pass, in %s, %s', (path, text) => {

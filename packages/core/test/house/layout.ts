@@ -25,11 +25,13 @@ const journey = [
   'bus.ts',
   'dispatcher.ts',
 ]
-const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'observe.ts']
+const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'store-notices.ts', 'observe.ts']
 /** Stores: each implements a port, and knows nothing else. Whoever puts the parts together chooses one. */
 const adapters = ['memory', 'sqlite']
 /** What shows that an adapter does what its port says: it knows the ports only, and nothing of the bus knows it. */
 const suites = ['testing']
+/** What stands apart, behind a subpath of its own: it knows what stores know, and a package that is an optional peer. */
+const apart: Readonly<Record<string, string>> = { cron: 'croner' }
 const door = 'index.ts'
 
 const drawers = ['utils', 'lib', 'common', 'base', 'helpers', 'types', 'interfaces']
@@ -49,12 +51,13 @@ export function wrongImports(files: readonly SourceFile[]): string[] {
 const placeOf = (path: string): string => path.split('/')[0] ?? path
 
 function isAllowed(importer: string, { specifier, typeOnly }: Import): boolean {
-  if (!specifier.startsWith('.')) return specifier.startsWith('node:')
   const from = placeOf(importer)
+  if (!specifier.startsWith('.')) return specifier.startsWith('node:') || specifier === apart[from]
   const to = placeOf(posix.join(posix.dirname(importer), specifier))
-  if (from === door) return to !== door
+  if (from === door) return to !== door && !(to in apart)
   if (shared.includes(from)) return shared.includes(to) || (to === 'message' && typeOnly)
-  if ([...adapters, ...suites].includes(from)) return shared.includes(to) || to === from
+  if ([...adapters, ...suites].includes(from) || from in apart) return shared.includes(to) || to === from
+  if (to in apart) return false
   if (adapters.includes(to)) return from === 'machine.ts'
   if (!journey.includes(from)) return false
   return shared.includes(to) || (journey.includes(to) && journey.indexOf(to) <= journey.indexOf(from))
@@ -62,7 +65,7 @@ function isAllowed(importer: string, { specifier, typeOnly }: Import): boolean {
 
 /** Finds files and folders that have no place in the journey. */
 export function strangers(files: readonly SourceFile[]): string[] {
-  const known = [...journey, ...shared, ...adapters, ...suites, door]
+  const known = [...journey, ...shared, ...adapters, ...suites, ...Object.keys(apart), door]
   return [...new Set(files.filter(({ path }) => !isTest(path)).map(({ path }) => placeOf(path)))].filter(
     (place) => !known.includes(place),
   )

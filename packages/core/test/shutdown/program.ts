@@ -35,6 +35,9 @@ if (how === 'exits when told') {
 }
 await dp.publish('work', { id: 'first', key: 'k' })
 await dp.publish('work', { id: 'second', key: 'k' })
-if (how === 'no signals') process.exit(3)
+if (how === 'no signals') {
+  await dp.publish('work', { id: 'third', key: 'k', delayMs: 60_000 })
+  process.exit(3)
+}
 if (how === 'forced') await dp.stop({ deadlineMs: 10 })
 console.log('ready')

@@ -71,6 +71,7 @@ describe('a process', () => {
     expect(stderr.trim().split('\n')).toEqual([
       "[iambus] The process exited: 'work' was still running for events/worker. (id first, key 'k')",
       "[iambus] The process exited: 'work' was still waiting for events/worker. (id second, key 'k')",
+      "[iambus] The process exited: 'work' was still delayed for events/worker. (id third, key 'k')",
     ])
   })
 })

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import type { DeadLetterFilter } from '../../../ports/dead-letters.ts'
-import type { Claim, OpenStore, StoredDeadLetter } from '../../../ports/store.ts'
+import type { OpenStore, StoredDeadLetter } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { contentOf, letter, letterContentOf, message, subscription } from './samples.ts'
 import { claimOne, type Trial } from './trial.ts'
@@ -16,7 +16,7 @@ async function list(open: OpenStore, filter: DeadLetterFilter = {}): Promise<str
 async function withDead(trial: Trial, letters: readonly StoredDeadLetter[]): Promise<OpenStore> {
   const open = await trial.open([subscription('events/a'), subscription('events/b')])
   const claims = await open.claim()
-  for (const dead of letters) await open.settle(claims[0] as Claim, { dead: [dead] })
+  for (const dead of letters) await open.settle(claims[0], { dead: [dead] })
   await open.release(claims)
   return open
 }

@@ -35,14 +35,14 @@ export const pruning: readonly CaseDefinition[] = [
       const open = await trial.open(two)
       const claims = await claimsByName(open)
       await appended(open, messages('m', count))
-      await open.settle(claims.get('events/a') as Claim, { reached: count, done: [[1, count]] })
+      await open.settle(claims.get('events/a'), { reached: count, done: [[1, count]] })
       const unfinished = [11, 20, 21, count]
       const done = [
         [1, 10],
         [12, 19],
         [22, count - 1],
       ] as const
-      await open.settle(claims.get('events/b') as Claim, { reached: count, done })
+      await open.settle(claims.get('events/b'), { reached: count, done })
       await encourage(open, claims.values())
       deepEqual(await positionsOf(open, unfinished), unfinished)
       const again = await trial.restart(two)
@@ -60,8 +60,8 @@ export const pruning: readonly CaseDefinition[] = [
       const states = ['aside', 'started', 'alone', 'retrying', 'dead'] as const
       const exceptions = states.map((state, n) => exception(n * 10 + 3, { state, dueAt: 5 }))
       const positions = exceptions.map(({ position }) => position)
-      await open.settle(claims.get('events/a') as Claim, { reached: count, exceptions, done: [[1, count]] })
-      await open.settle(claims.get('events/b') as Claim, { reached: count, done: [[1, count]] })
+      await open.settle(claims.get('events/a'), { reached: count, exceptions, done: [[1, count]] })
+      await open.settle(claims.get('events/b'), { reached: count, done: [[1, count]] })
       await encourage(open, claims.values())
       deepEqual(await positionsOf(open, positions), positions)
       const again = await trial.restart(two)
@@ -69,7 +69,7 @@ export const pruning: readonly CaseDefinition[] = [
       await encourage(again, second.values())
       deepEqual(await positionsOf(again, positions), positions)
       const [first = 0, ...others] = positions
-      await again.settle(second.get('events/a') as Claim, { cleared: [first] })
+      await again.settle(second.get('events/a'), { cleared: [first] })
       await encourage(again, second.values())
       deepEqual(await positionsOf(again, others), others)
     },

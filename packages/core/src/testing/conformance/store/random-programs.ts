@@ -83,7 +83,7 @@ class Program {
     const settlement = this.#settlement(this.#model.subscriptions.get(name) as SubscriptionModel)
     this.#note(`settle ${name}`, settlement)
     this.#model.settle(name, settlement)
-    await this.#store.settle(this.#claims.get(name) as Claim, settlement)
+    await this.#store.settle(this.#claims.get(name), settlement)
   }
 
   /** A settlement whose work fails: it leaves nothing. */
@@ -96,7 +96,7 @@ class Program {
     const work = (): never => {
       throw failure
     }
-    const settled = this.#store.settle(this.#claims.get(name) as Claim, { ...settlement, work })
+    const settled = this.#store.settle(this.#claims.get(name), { ...settlement, work })
     await rejects(settled, (error) => error === failure)
   }
 

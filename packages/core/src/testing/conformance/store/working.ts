@@ -1,5 +1,4 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
-import type { Claim } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { exception, letter, message, messages, subscription } from './samples.ts'
 import {
@@ -102,7 +101,7 @@ export const working: readonly CaseDefinition[] = [
         ...names.map((name) => {
           const causes = name === 'events/b' ? failing : () => [message(`of ${name}`)]
           const work = workOf(trial, { isAsync, effect: name, causes })
-          return open.settle(claims.get(name) as Claim, { reached: 2, done: [[1, 1]], work })
+          return open.settle(claims.get(name), { reached: 2, done: [[1, 1]], work })
         }),
         open.append([message('after')]),
       ])

@@ -1,0 +1,2 @@
+export { cron, type CronOptions } from './cron.ts'
+export type { When } from '../ports/when.ts'
