@@ -1,7 +1,7 @@
 import { CodecError, shown } from '../errors.ts'
 import type { CodecBounds } from './codec-bounds.ts'
 import { pathOf, shownPath } from './path.ts'
-import { type CodecType, revived } from './revive.ts'
+import { type CodecType, revived, setField } from './revive.ts'
 import { Mismatch, tags } from './tags.ts'
 
 /** What a text was parsed into. */
@@ -85,7 +85,7 @@ export class Decoder {
       if (isTag(name)) throw this.#malformed('has the name of a tag, which is none of a field')
       const key = name.startsWith('$') ? name.slice(1) : name
       const value = this.#value(json[name] as Json)
-      Object.defineProperty(fields, key, { value, enumerable: true, writable: true, configurable: true })
+      setField(fields, key, value)
       this.#path.pop()
     }
     this.#depth -= 1
