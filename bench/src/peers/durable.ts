@@ -35,13 +35,15 @@ export async function durable({ path = freshFile(), handlers, options }: Opening
 }
 
 /** One that only stores: whoever handles the messages is not there. */
-export async function storing(options?: SqliteOptions): Promise<Dispatcher> {
-  const path = freshFile()
-  const first = await durable({ path, handlers: [() => {}], ...(options && { options }) })
+export async function storing({ path = freshFile(), options }: Omit<Opening, 'handlers'> = {}): Promise<Dispatcher> {
+  const more = options && { options }
+  const first = await durable({ path, handlers: [() => {}], ...more })
   await first.stop()
-  return durable({ path, handlers: [], ...(options && { options }) })
+  return durable({ path, handlers: [], ...more })
 }
 
+/** No id comes twice, also over processes. */
+const run = `${Date.now()}-${process.pid}`
 let published = 0
 
 /**
@@ -53,7 +55,7 @@ export async function toCompletion(
 ): Promise<void> {
   await inFlight(WIDTH, count, (n) => {
     published += 1
-    return dp.publish(orderOf(n), { key: `key-${n % 64}`, id: `order-${published}` })
+    return dp.publish(orderOf(n), { key: `key-${n % 64}`, id: `order-${run}-${published}` })
   })
   while (!isHandled()) await turn()
   // What has ended is stored in this order: when the end of one message more is, so are all before it.
