@@ -37,7 +37,8 @@ async function prepare(path: string, { count, ofOneKey = 0, completion }: Prepar
     handled += 1
     if (handled === count) all.resolve()
   }
-  const dp = completion === undefined ? await storing({ path, options }) : await durable({ path, options, handlers: [handler] })
+  const dp =
+    completion === undefined ? await storing({ path, options }) : await durable({ path, options, handlers: [handler] })
   const keyOf = (n: number): string => (n % 10 < ofOneKey ? 'one' : `key-${n % 1_000}`)
   await inFlight(WIDTH, count, (n) => dp.publish(orderOf(n), { key: keyOf(n) }))
   if (completion !== undefined) await all.promise

@@ -34,6 +34,10 @@ function allBooks(_query: CatalogQuery, deps: { shelves: Shelves }): Promise<rea
 
 /** Keeps the books. `responseEvent` publishes what the handler returns: whoever is interested hears of a new book. */
 export const catalog = module('catalog', (m) => {
-  m.commands.bind(CreateBook, CreateBookHandler, { inject: { shelves }, responseEvent: BookCreated })
-  m.queries.bind(CatalogQuery, allBooks, { inject: { shelves } })
+  m.commands.bind(CreateBook, CreateBookHandler, {
+    name: 'create-book',
+    inject: { shelves },
+    responseEvent: BookCreated,
+  })
+  m.queries.bind(CatalogQuery, allBooks, { name: 'all-books', inject: { shelves } })
 })

@@ -32,7 +32,7 @@ function findBooks({ word }: BookQuery, { index }: Deps): readonly Book[] {
 /** Finds books by a word. What it knows of the catalog, it has heard from events. */
 export const search = module('search', (m) => {
   const index = new WordIndex()
-  m.events.bind('on startup', learnStopWords, { inject: { index, file: stopWords } })
-  m.events.bind([BookCreated, AuthorImported], indexBook, { inject: { index } })
-  m.queries.bind(BookQuery, findBooks, { inject: { index } })
+  m.events.bind('on startup', learnStopWords, { name: 'learn-stop-words', inject: { index, file: stopWords } })
+  m.events.bind([BookCreated, AuthorImported], indexBook, { name: 'index-book', inject: { index } })
+  m.queries.bind(BookQuery, findBooks, { name: 'find-books', inject: { index } })
 })

@@ -30,6 +30,6 @@ function rankAuthors(_query: StatisticsQuery, { authors }: Deps): AuthorStatisti
 /** Counts books. Like search, it has heard of them from events and knows no other module. */
 export const statistics = module('statistics', (m) => {
   const authors: Deps['authors'] = new Map()
-  m.events.bind([BookCreated, AuthorImported], countBook, { inject: { authors } })
-  m.queries.bind(StatisticsQuery, rankAuthors, { inject: { authors } })
+  m.events.bind([BookCreated, AuthorImported], countBook, { name: 'count-book', inject: { authors } })
+  m.queries.bind(StatisticsQuery, rankAuthors, { name: 'rank-authors', inject: { authors } })
 })

@@ -32,6 +32,7 @@ dp.observe('succeeded', ({ handler }) => {
   if (handler === 'events/write-receipt') receipts += 1
   if (receipts === payments.length) allReceipts.resolve()
 })
+if (receipts === payments.length) allReceipts.resolve()
 
 await dp.start()
 if (isFirst) {

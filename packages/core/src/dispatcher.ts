@@ -12,6 +12,7 @@ import {
   checkNames,
   checkText,
   DEADLINE_MS,
+  type NotDelayed,
   type NotWaiting,
   noOptions,
   type PerhapsWaiting,
@@ -180,9 +181,12 @@ export class Dispatcher {
    *
    * @throws {NotAccepting | InvalidMessage | InvalidOption | WrongKind | Aborted} as a rejection.
    */
-  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & Waiting): Promise<Outcome[]>
+  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & Waiting & NotDelayed): Promise<Outcome[]>
   publish(event: Fits<'event'> | StringMessage, options?: PublishOptions & NotWaiting): Promise<void>
-  publish(event: Fits<'event'> | StringMessage, options: PublishOptions & PerhapsWaiting): Promise<Outcome[] | void>
+  publish(
+    event: Fits<'event'> | StringMessage,
+    options: PublishOptions & PerhapsWaiting & NotDelayed,
+  ): Promise<Outcome[] | void>
   publish(event: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<Outcome[] | void> {
     try {
       const admission = this.#bus.enter(options)
@@ -249,9 +253,9 @@ export class Dispatcher {
    *
    * @throws like `publish`, `send` and `request`.
    */
-  handle<M extends object | string>(message: M, options: PublishOptions & Waiting): Promise<Handled<M>>
+  handle<M extends object | string>(message: M, options: PublishOptions & Waiting & NotDelayed): Promise<Handled<M>>
   handle(message: object | string, options?: PublishOptions & NotWaiting): Promise<void>
-  handle(message: object | string, options: PublishOptions & PerhapsWaiting): Promise<unknown>
+  handle(message: object | string, options: PublishOptions & PerhapsWaiting & NotDelayed): Promise<unknown>
   handle(message: object | string, options: PublishOptions & PerhapsWaiting = noOptions): Promise<unknown> {
     try {
       const admission = this.#bus.enter(options)

@@ -128,9 +128,11 @@ export interface CapacityMarks {
 }
 
 /** Whether the caller of `publish` or `handle` waits for what becomes of the message. */
-export type Waiting = { readonly waitForResponse: true; readonly delayMs?: undefined; readonly at?: undefined }
+export type Waiting = { readonly waitForResponse: true }
 export type NotWaiting = { readonly waitForResponse?: false | undefined }
 export type PerhapsWaiting = { readonly waitForResponse?: boolean | undefined }
+/** Nobody can wait for what becomes of a delayed message. */
+export type NotDelayed = { readonly delayMs?: undefined; readonly at?: undefined }
 
 /** The options of `stop`. */
 export interface StopOptions {

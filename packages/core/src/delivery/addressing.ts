@@ -16,42 +16,58 @@ export interface AddressingParts {
   readonly outgoing: ((message: Outgoing) => void) | undefined
 }
 
-/**
- * What the message is sent with: its envelope; or its key, where there is nothing else to put on one yet. Nothing has
- * happened yet when it throws.
- */
-export function addressed(
-  { message, route, verb }: { readonly message: object | string; readonly route: Route<Handler>; readonly verb: Verb },
-  options: PublishOptions,
-  { by, engine, outgoing }: AddressingParts & { readonly by?: Delivery | undefined },
-): Envelope | string | undefined {
-  if (options !== noOptions) {
-    checkMessageOptions(options, by === undefined || verb === 'request' ? undefined : recordedNames)
-    refuseAborted(verb, options.signal)
+/** Gives messages what they leave with. */
+export class Addressing {
+  readonly #engine: Engine
+  readonly #outgoing: AddressingParts['outgoing']
+
+  constructor({ engine, outgoing }: AddressingParts) {
+    this.#engine = engine
+    this.#outgoing = outgoing
   }
-  const { id, headers: given, correlationId } = options
-  if (by === undefined && outgoing === undefined) {
-    const isPlain = options === noOptions || (id === undefined && given === undefined && correlationId === undefined)
-    if (isPlain) return options.key ?? undefined
+
+  /**
+   * What the message is sent with: its envelope; or its key, where there is nothing else to put on one yet. Nothing has
+   * happened yet when it throws.
+   *
+   * @param by the delivery whose handler causes it.
+   */
+  addressed(
+    verb: Verb,
+    message: object | string,
+    options: PublishOptions,
+    route: Route<Handler>,
+    by?: Delivery,
+  ): Envelope | string | undefined {
+    const outgoing = this.#outgoing
+    if (options !== noOptions) {
+      checkMessageOptions(options, by === undefined || verb === 'request' ? undefined : recordedNames)
+      refuseAborted(verb, options.signal)
+    }
+    const { id, headers: given, correlationId } = options
+    if (by === undefined && outgoing === undefined) {
+      const isPlain = options === noOptions || (id === undefined && given === undefined && correlationId === undefined)
+      if (isPlain) return options.key ?? undefined
+    }
+    const cause = by?.envelope
+    let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
+    let headers = headersOf(given, cause?.headers)
+    if (outgoing !== undefined) {
+      const leaving: Outgoing = { verb, message, type: route.type, key, headers }
+      outgoing(leaving)
+      ;({ key, headers } = leaving)
+      checkMessageOptions({ key, headers }) // It may have changed them.
+    }
+    return new Envelope({
+      message,
+      type: route.type,
+      clock: this.#engine.clock,
+      key,
+      headers,
+      id,
+      ownId: by?.rest?.kept === undefined ? undefined : causedId(by.id, by.handler, by.rest.recorded?.length ?? 0),
+      correlationId: correlationId ?? cause?.correlationId,
+      cause: by?.asCause,
+    })
   }
-  const cause = by?.envelope
-  let key = options.key === undefined && verb !== 'request' ? cause?.key : (options.key ?? undefined)
-  let headers = headersOf(given, cause?.headers)
-  if (outgoing !== undefined) {
-    const leaving: Outgoing = { verb, message, type: route.type, key, headers }
-    outgoing(leaving)
-    ;({ key, headers } = leaving)
-    checkMessageOptions({ key, headers }) // It may have changed them.
-  }
-  return new Envelope({
-    message,
-    type: route.type,
-    clock: engine.clock,
-    key,
-    headers,
-    id,
-    ownId: by?.rest?.kept === undefined ? undefined : causedId(by.id, by.handler, by.rest.recorded?.length ?? 0),
-    correlationId: correlationId ?? cause?.correlationId,
-    cause: by?.asCause,
-  })
 }

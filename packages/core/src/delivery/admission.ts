@@ -16,7 +16,7 @@ import {
 } from '../options.ts'
 import type { HandlerMap, Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
-import { addressed } from './addressing.ts'
+import { Addressing } from './addressing.ts'
 import type { Capacity } from './capacity.ts'
 import { commit } from './committing.ts'
 import { delayOf, type Delays, refuseDelay } from './delays.ts'
@@ -56,6 +56,7 @@ const resolved: Promise<void> = Promise.resolve()
  */
 export class Admission implements Outlet {
   readonly #parts: AdmissionParts
+  readonly #addressing: Addressing
   readonly #requests: Requests
   readonly #unhandled: Unhandled
   /** The durable side, where there is a store. */
@@ -64,6 +65,7 @@ export class Admission implements Outlet {
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
+    this.#addressing = new Addressing(parts)
     this.#requests = new Requests(parts)
     this.#unhandled = new Unhandled(parts.observer)
   }
@@ -97,7 +99,7 @@ export class Admission implements Outlet {
       throw new InvalidOption(`${verb}() does not wait for the handler. Use request(), or leave out waitForResponse.`)
     }
     const route = this.#route(verb, message)
-    const of = this.#addressed(verb, message, options, route)
+    const of = this.#addressing.addressed(verb, message, options, route)
     const delay = options === noOptions ? undefined : delayOf(options)
     if (options.tx !== undefined) this.#checkTransaction(route)
     if (this.#isStored(route)) return this.#storeWhenOpen(verb, { message, route, of, delay }, options)
@@ -113,7 +115,7 @@ export class Admission implements Outlet {
   publishAndWait(message: object | string, options: PublishOptions): Promise<Outcome[]> {
     refuseDelay(options)
     const route = this.#route('publish', message)
-    const of = this.#addressed('publish', message, options, route)
+    const of = this.#addressing.addressed('publish', message, options, route)
     const dispatch = { message, route, of }
     if (options.tx !== undefined) {
       throw new InvalidOption(
@@ -135,7 +137,7 @@ export class Admission implements Outlet {
       by?.checkActive()
       if (options !== noOptions) refuseDelay(options)
       const route = this.#route('request', message)
-      const of = this.#addressed('request', message, options, route, by)
+      const of = this.#addressing.addressed('request', message, options, route, by)
       return this.#requests.request(new Delivery(route.handlers[0] as Handler, message, of, caller), options, by)
     } catch (error) {
       return Promise.reject(error)
@@ -151,7 +153,12 @@ export class Admission implements Outlet {
 
   record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions, by?: Delivery): Dispatch {
     const route = this.#route(verb, message)
-    return { message, route, of: this.#addressed(verb, message, options, route, by), delay: delayOf(options) }
+    return {
+      message,
+      route,
+      of: this.#addressing.addressed(verb, message, options, route, by),
+      delay: delayOf(options),
+    }
   }
 
   release(dispatches: readonly Dispatch[]): void {
@@ -181,18 +188,6 @@ export class Admission implements Outlet {
     }
     route.check?.(message as object) // A string has none.
     return route
-  }
-
-  /** @throws where an option is wrong, or the middleware refuses it. */
-  #addressed(
-    verb: Verb,
-    message: object | string,
-    options: PublishOptions,
-    route: Route<Handler>,
-    by?: Delivery,
-  ): Envelope | string | undefined {
-    const { outgoing, engine } = this.#parts
-    return addressed({ message, route, verb }, options, { by, engine, outgoing })
   }
 
   /** Whether messages of this route are stored. */

@@ -136,6 +136,18 @@ describe.each(Object.keys(stores))('a durable handler, on %s', (name) => {
     expect(attempts).toBe(2)
   })
 
+  test('that was not reached before a stop has whoever waits told so, and runs after a new start', async () => {
+    const dp = dispatcher(store)
+    const seen = Promise.withResolvers<number>()
+    dp.events.bind(Placed, ({ order }) => seen.resolve(order), { name: 'a' })
+    await dp.start()
+    const outcomes = dp.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    await dp.stop()
+    expect(await outcomes).toMatchObject([{ status: 'stopped', error: { code: 'STOPPED' } }])
+    await dp.start()
+    expect(await seen.promise).toBe(1)
+  })
+
   test('keeps those of a parked key in their order, over a restart', async () => {
     const first = dispatcher(store, { recover: deadLetter(), onDead: 'park' })
     const seen: string[] = []

@@ -60,6 +60,9 @@ export class Feed implements Reading {
   readPosition: number
   readonly keeper: Keeper
   readonly refill: Refill
+  /** Positions whose deliveries are being committed. */
+  readonly #committing = new Set<number>()
+  #waitsForCommit = false
   #isFull = false
 
   constructor(parts: FeedParts) {
@@ -76,7 +79,7 @@ export class Feed implements Reading {
   }
 
   get room(): number {
-    if (!this.isOpen) return 0
+    if (!this.isOpen || this.#waitsForCommit) return 0
     this.#isFull = this.aside.size + this.retrying + this.dead.size >= this.parts.scanAhead
     return this.#isFull ? 0 : this.window.room
   }
@@ -94,7 +97,7 @@ export class Feed implements Reading {
     for (const message of messages) {
       const { position, key } = message.stored
       if (position <= this.readPosition) continue
-      if (this.room === 0) break
+      if (this.room === 0 || this.#isHeldBack(position)) break
       this.#skipTo(position)
       if (!this.takes(message.stored) || journal.progress.isFinished(position)) {
         journal.pass([position, position])
@@ -114,6 +117,18 @@ export class Feed implements Reading {
       for (const { message, kept } of taken) this.submit(this.deliveryOf(message, kept))
       this.parts.engine.pump()
     })
+  }
+
+  /** Until that ends it is nothing else: an exception written behind it would have it run again. */
+  beginCommit(position: number): void {
+    this.#committing.add(position)
+  }
+
+  endCommit(position: number): void {
+    this.#committing.delete(position)
+    if (!this.#waitsForCommit) return
+    this.#waitsForCommit = false
+    this.parts.reader.wake()
   }
 
   /** A message that waits or runs takes its place. */
@@ -149,15 +164,23 @@ export class Feed implements Reading {
   }
 
   /** Runs a dead letter once more: in the place that it holds, or as the next of its key. Its letter says that it does. */
-  replay(letter: StoredDeadLetter, envelope: Envelope, waiter?: Waiter): Delivery {
+  replay(
+    letter: StoredDeadLetter,
+    envelope: Envelope,
+    of: { readonly waiter?: Waiter; readonly whenLeft?: () => void },
+  ): void {
     const { handler, engine } = this.parts
     const dead = this.dead.get(letter.id)
-    const delivery = new Delivery(handler, envelope.message, envelope, waiter)
-    const kept: Kept = { keeper: this.keeper, position: dead?.rest?.kept?.position, isException: dead !== undefined }
+    // One that ran out of time holds its lane by itself until its handler ends; then the lane goes on, with this one.
+    const holds = dead?.state === 'dead'
+    if (!holds) this.dead.delete(letter.id)
+    const delivery = new Delivery(handler, envelope.message, envelope, of.waiter)
+    const position = dead?.rest?.kept?.position
+    const { whenLeft } = of
+    const kept: Kept = { keeper: this.keeper, position, isException: dead !== undefined, whenLeft }
     delivery.rest = { replays: letter.id, failures: new Failures(attemptsOf(letter.attempts)), kept }
     this.window.enter(delivery.key, kept)
-    engine.held.replay(delivery, dead)
-    return delivery
+    engine.held.replay(delivery, holds ? dead : undefined)
   }
 
   /** A dead letter is none any more: if it holds its lane, that goes on. */
@@ -167,7 +190,7 @@ export class Feed implements Reading {
     const { engine, journal } = this.parts
     this.dead.delete(letterId)
     journal.clear(dead.rest?.kept?.position as number)
-    engine.held.free(dead)
+    if (dead.state === 'dead') engine.held.free(dead) // Else its handler, which ran out of time, has it.
     engine.pump()
     if (dead.key !== undefined) this.refill.key(dead.key)
     this.lessAside()
@@ -193,7 +216,7 @@ export class Feed implements Reading {
 
   /** Lets go of the lanes that dead deliveries hold: they hold them in the store. */
   letGo(): void {
-    for (const dead of this.dead.values()) this.parts.engine.held.free(dead)
+    for (const dead of this.dead.values()) if (dead.state === 'dead') this.parts.engine.held.free(dead)
     this.dead.clear()
   }
 
@@ -215,6 +238,14 @@ export class Feed implements Reading {
     if (isTaken) return undefined
     const text = `${this.parts.handler.name} is not bound to '${type}' any more. Bind it again and replay, or discard.`
     return new CodecError('TYPE_REMOVED', text)
+  }
+
+  /** Whether way would have to be made where something is being committed. */
+  #isHeldBack(position: number): boolean {
+    const first = position - AHEAD
+    if (this.parts.journal.progress.cursor >= first) return false
+    this.#waitsForCommit = [...this.#committing].some((committing) => committing <= first)
+    return this.#waitsForCommit
   }
 
   /** What is between is there no more. */

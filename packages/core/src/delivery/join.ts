@@ -25,6 +25,11 @@ export class Join implements Waiter {
     this.#resolve(this.#handlers.map(({ name }) => ({ handler: name, status: 'skipped' })))
   }
 
+  /** Nobody will know any more what becomes of those that are not settled. */
+  stop(error: Error): void {
+    for (const handler of this.#handlers) this.#settle(handler, { handler: handler.name, status: 'stopped', error })
+  }
+
   done(value: unknown, { target }: Delivery): void {
     this.#settle(target, { handler: target.name, status: 'done', value })
   }
@@ -34,7 +39,9 @@ export class Join implements Waiter {
   }
 
   #settle(handler: Handler, outcome: Outcome): void {
-    this.#settled[this.#handlers.indexOf(handler)] = outcome
+    const index = this.#handlers.indexOf(handler)
+    if (this.#settled[index] !== undefined) return // It was parked, and has gone on.
+    this.#settled[index] = outcome
     this.#pending -= 1
     if (this.#pending === 0) this.#resolve(this.#settled)
   }

@@ -1,7 +1,7 @@
-import type { Deadlines } from '../engine/deadlines.ts'
+import type { Deadline, Deadlines } from '../engine/deadlines.ts'
 import { asError } from '../errors.ts'
 import type { Observer } from '../observe.ts'
-import type { Progress, Span } from '../ports/progress.ts'
+import { AHEAD, type Progress, type Span } from '../ports/progress.ts'
 import type { Claim, Exception, NewMessage, OpenStore, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 
@@ -35,24 +35,27 @@ export class Journal {
   /** How far this claim has come, with all that has been said to the journal. */
   readonly progress: Progress
   readonly #parts: JournalParts
-  #gathered = new Gathered()
+  #gathered: Gathered
   #isScheduled = false
   #passed = 0
   #inFlight = 0
   /** What the store could not take, in its order. Until it is written, nothing else is sent. */
   #failed: Gathered[] = []
   #failures = 0
+  #retry: Deadline | undefined
   #isLost = false
   #whenIdle: (() => void)[] = []
 
   constructor(parts: JournalParts) {
     this.#parts = parts
     this.progress = parts.claim.progress.copy()
+    this.#gathered = new Gathered(this.progress.cursor)
   }
 
   /** What is up to there is read, and may be started once this is written. */
   reach(position: number): void {
     this.progress.reached(position)
+    this.#makeRoom(position)
     this.#gather().reached = position
   }
 
@@ -64,6 +67,7 @@ export class Journal {
   /** What is in this span concerns nobody here. It is written with whatever comes next, or when it is much. */
   pass([from, to]: Span): void {
     this.progress.reached(to)
+    this.#makeRoom(to)
     this.progress.finish([from, to])
     this.#gathered.reached = to
     this.#gathered.done([from, to])
@@ -85,14 +89,13 @@ export class Journal {
 
   clear(position: number): void {
     const gathered = this.#gather()
-    gathered.exceptions.delete(position)
+    // The store may not know yet that its cursor may pass it.
+    if (gathered.exceptions.delete(position)) gathered.done([position, position])
     gathered.cleared.add(position)
   }
 
   bury(letter: StoredDeadLetter): void {
-    const gathered = this.#gather()
-    gathered.dead.push(letter)
-    if (gathered.rows >= ROWS) this.#send()
+    this.#gather().dead.push(letter)
   }
 
   revive(letterId: string): void {
@@ -100,14 +103,14 @@ export class Journal {
   }
 
   cause(messages: readonly NewMessage[]): void {
-    const gathered = this.#gather()
-    gathered.caused.push(...messages)
-    if (gathered.rows >= ROWS) this.#send()
+    this.#gather().caused.push(...messages)
   }
 
-  /** Calls it when all that was said so far is written. */
+  /** Calls it when all that was said so far is written. What belongs together is said in one turn, and this is the last of it. */
   whenWritten(run: () => void): void {
-    this.#gather().written.push(run)
+    const gathered = this.#gather()
+    gathered.written.push(run)
+    if (gathered.rows >= ROWS) this.#send()
   }
 
   /** Writes something with `work` in it, after all that was said so far. @throws what `work` throws, and {@link StoreFailed}. */
@@ -124,6 +127,13 @@ export class Journal {
   async idle(): Promise<void> {
     this.#send()
     while (!this.#isIdle) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  /** Writes no more, whatever is left. */
+  giveUp(): void {
+    this.#isLost = true
+    this.#retry?.cancel()
+    this.#wakeIdle()
   }
 
   get #isIdle(): boolean {
@@ -143,9 +153,21 @@ export class Journal {
 
   #send(): void {
     if (this.#gathered.isEmpty || this.#failed.length > 0 || this.#isLost) return
+    void this.#write(this.#taken())
+  }
+
+  #taken(): Gathered {
     const gathered = this.#gathered
-    this.#gathered = new Gathered()
-    void this.#write(gathered)
+    this.#gathered = new Gathered(this.progress.cursor)
+    return gathered
+  }
+
+  /** A settlement says first what it reaches: that must not be too far from where the cursor is before it. */
+  #makeRoom(position: number): void {
+    if (position - this.#gathered.cursor <= AHEAD || this.#isLost) return
+    const gathered = this.#taken()
+    if (this.#failed.length > 0) this.#failed.push(gathered)
+    else void this.#write(gathered)
   }
 
   async #write(gathered: Gathered): Promise<void> {
@@ -166,10 +188,11 @@ export class Journal {
 
   #fail(gathered: Gathered, error: Error): void {
     const { observer, deadlines, store, claim, whenLost } = this.#parts
+    if (this.#isLost) return this.#wakeIdle()
     const { code } = error as { code?: unknown }
     if (code === 'CLAIM_LOST' || code === 'STORE_CLOSED') {
-      if (!this.#isLost) whenLost(error)
       this.#isLost = true
+      whenLost(error)
       return this.#wakeIdle()
     }
     const isFirst = this.#failed.push(gathered) === 1
@@ -177,11 +200,12 @@ export class Journal {
     const delayMs = Math.min(BACKOFF.firstMs * 2 ** this.#failures, BACKOFF.maxMs)
     this.#failures += 1
     observer.say('storeFailed', { store: store.name, handler: claim.subscription, error, delayMs })
-    deadlines.after(delayMs, () => void this.#again())
+    this.#retry = deadlines.after(delayMs, () => void this.#again())
   }
 
   /** What failed is sent once more, in its order; what fails again waits again, with all that comes after it. */
   async #again(): Promise<void> {
+    if (this.#isLost) return
     const failed = this.#failed
     this.#failed = []
     await Promise.all(failed.map((gathered) => this.#write(gathered)))
@@ -196,6 +220,8 @@ export class Journal {
 
 /** What one settlement is made of. */
 class Gathered {
+  /** Where the cursor is when it is applied. */
+  readonly cursor: number
   reached: number | undefined = undefined
   readonly spans: [number, number][] = []
   readonly exceptions = new Map<number, Exception>()
@@ -204,6 +230,10 @@ class Gathered {
   readonly revived: string[] = []
   readonly caused: NewMessage[] = []
   readonly written: (() => void)[] = []
+
+  constructor(cursor: number) {
+    this.cursor = cursor
+  }
 
   /** Neighbours become one span. */
   done([from, to]: Span): void {

@@ -34,7 +34,6 @@ export class Keeping implements Keeper {
       told()
       if (caused !== undefined) causing.release(caused)
     })
-    this.left(delivery)
   }
 
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {
@@ -45,7 +44,6 @@ export class Keeping implements Keeper {
       const dueAt = feed.parts.store.now() + delayMs
       this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
     }
-    feed.window.leave(delivery.key, kept)
   }
 
   restart(delivery: Delivery, go: () => void): void {
@@ -77,7 +75,6 @@ export class Keeping implements Keeper {
       feed.dead.set(letter.id, delivery)
     } else this.#close(kept)
     journal.whenWritten(told)
-    this.left(delivery)
   }
 
   holds({ rest }: Delivery): boolean {
@@ -108,15 +105,20 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    await journal.commit({
-      done: position === undefined || isException ? [] : [[position, position]],
-      cleared: position !== undefined && isException ? [position] : [],
-      revived: replays === undefined ? [] : [replays],
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
-    })
+    if (position !== undefined) this.#feed.beginCommit(position)
+    try {
+      await journal.commit({
+        done: position === undefined || isException ? [] : [[position, position]],
+        cleared: position !== undefined && isException ? [position] : [],
+        revived: replays === undefined ? [] : [replays],
+        work: (tx) => {
+          const made = work(tx)
+          return made instanceof Promise ? made.then(remember) : remember(made)
+        },
+      })
+    } finally {
+      if (position !== undefined) this.#feed.endCommit(position)
+    }
     if (replays !== undefined) this.#feed.dead.delete(replays)
     if (caused !== undefined) causing.release(caused)
   }

@@ -124,8 +124,11 @@ export class LettersInStore implements LetterBox {
     const feed = this.#feedOf(letter)
     const envelope = edited ?? this.#persistence.letters.envelope(letter)
     const join = new Join([feed.parts.handler])
+    const { joins } = this.#persistence
+    joins.add(join)
+    void join.outcomes.then(() => joins.delete(join))
     this.#observer.say('replayed', { envelope, handler: letter.subscription, letterId: letter.id })
-    feed.replay(letter, envelope, join)
+    feed.replay(letter, envelope, { waiter: join })
     return join.outcomes
   }
 }

@@ -1,8 +1,8 @@
-import type { Delivery, Waiter } from '../engine/delivery.ts'
+import type { Delivery } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Dispatch } from '../engine/outlet.ts'
-import { asError, CodecError, ImproperlyConfigured } from '../errors.ts'
+import { asError, CodecError, ImproperlyConfigured, Stopped } from '../errors.ts'
 import { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import type { MessageType } from '../message/message-type.ts'
@@ -15,6 +15,7 @@ import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
 import type { Caused, Causing } from './caused.ts'
 import { Feed } from './feed.ts'
+import type { Join } from './join.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
@@ -43,7 +44,9 @@ export class Persistence implements Causing {
   readonly letters: StoredLetters
   readonly delays: StoredDelays
   /** Whoever waits for what becomes of a message, by its id. */
-  readonly waiters: Map<string, Waiter> = new Map()
+  readonly waiters: Map<string, Join> = new Map()
+  /** Whoever waits for anything: told at the latest when the store is closed. */
+  readonly joins: Set<Join> = new Set()
   /** By handler and partition. */
   readonly feeds: Map<string, Feed> = new Map()
   readonly #parts: PersistenceParts
@@ -169,17 +172,28 @@ export class Persistence implements Causing {
     for (const feed of this.feeds.values()) feed.isOpen = false
   }
 
-  /** Writes what is left to be written, gives the claims back, and closes the store. */
+  /** Writes what is left to be written, gives the claims back, and closes the store, which it does in any case. */
   async close(deadlineMs: number): Promise<void> {
-    const { observer } = this.#parts
+    const { name } = this.store
+    try {
+      await this.#giveBack(deadlineMs).finally(() => this.store.close())
+    } catch (thrown) {
+      this.#parts.observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
+    }
+    const stopped = new Stopped(
+      `The dispatcher stopped before it was known. What is in ${name} is run after a new start.`,
+    )
+    for (const join of this.joins) join.stop(stopped)
+  }
+
+  async #giveBack(deadlineMs: number): Promise<void> {
     try {
       await this.#written(deadlineMs)
+    } finally {
+      for (const journal of this.#journals) journal.giveUp()
       for (const feed of this.feeds.values()) feed.letGo()
-      await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
-      await this.store.close()
-    } catch (thrown) {
-      observer.say('storeCloseFailed', { store: this.store.name, error: asError(thrown) })
     }
+    await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
   }
 
   /** @throws {StoreFailed} at the deadline. */

@@ -17,7 +17,8 @@ const PAGE = 256
  */
 export async function recover(feed: Feed): Promise<number> {
   const { store, claim } = feed.parts
-  const exceptions = [...(await store.exceptions(claim)), ...(await interrupted(feed))]
+  const stored = await store.exceptions(claim)
+  const exceptions = [...stored, ...(claim.isClean ? await overtaken(feed, stored) : await interrupted(feed))]
   exceptions.sort((a, b) => a.position - b.position)
   // The head of a lane first: what is aside waits behind it.
   for (const dead of exceptions.filter(({ state }) => state === 'dead')) await resumeDead(feed, dead)
@@ -26,37 +27,48 @@ export async function recover(feed: Feed): Promise<number> {
     await resumeRetrying(feed, retrying.slice(first, first + PAGE))
   }
   let suspects = 0
-  for (const { position, key, state, note } of exceptions) {
-    if (state === 'retrying' || state === 'dead') continue
-    if (state !== 'aside') suspects += 1
+  for (const { position, key, state: given, note } of exceptions) {
+    if (given === 'retrying' || given === 'dead') continue
+    // What was given back in order has crashed nothing. It runs alone all the same: it may be suspect from before.
+    const state = given === 'alone' && claim.isClean ? 'started' : given
+    if (state !== 'aside' && !claim.isClean) suspects += 1
     if (key === undefined) feed.refill.alone(undefined, { position, state, note })
     else feed.aside.add(key, { position, state, note })
   }
   for (const letter of await store.deadLetters.replaying(claim.subscription)) {
     if (letter.partition !== claim.partition) continue
-    feed.parts.suspects.add((ended) => {
-      const { rest } = feed.replay(letter, feed.parts.letters.envelope(letter))
-      if (rest?.kept === undefined) ended()
-      else rest.kept.whenLeft = ended
-    })
+    feed.parts.suspects.add((whenLeft) => feed.replay(letter, feed.parts.letters.envelope(letter), { whenLeft }))
   }
   feed.refill.all()
   return suspects
 }
 
-/** What was reached, and is not finished: if the claim was not given back in order, it may have been started. */
+/** What was reached, and is not finished: since the claim was not given back in order, it may have been started. */
 async function interrupted(feed: Feed): Promise<Exception[]> {
-  const { claim, journal, reader } = feed.parts
-  const unfinished = claim.isClean ? [] : journal.progress.unfinished()
+  const { journal, reader } = feed.parts
+  const unfinished = journal.progress.unfinished()
   const messages = unfinished.length === 0 ? [] : await reader.at(feed.partition, unfinished)
-  const found = messages
-    .filter(({ stored }) => feed.takes(stored))
-    .map(({ stored: { position, key } }): Exception => {
-      return { position, key, state: 'started', dueAt: undefined, note: undefined }
-    })
+  const found = messages.filter(({ stored }) => feed.takes(stored)).map((message) => exceptionOf(message, 'started'))
   for (const exception of found) journal.except(exception)
   for (const position of unfinished) if (!journal.progress.isFinished(position)) journal.done([position, position])
   return found
+}
+
+/** What was waiting, and had not started, when later ones of its key were set aside: those are not to be read before it. */
+async function overtaken(feed: Feed, exceptions: readonly Exception[]): Promise<Exception[]> {
+  const { journal, reader } = feed.parts
+  const keys = new Set(exceptions.filter(({ state }) => state !== 'retrying' && state !== 'dead').map(({ key }) => key))
+  const unfinished = keys.size === 0 ? [] : journal.progress.unfinished()
+  const messages = unfinished.length === 0 ? [] : await reader.at(feed.partition, unfinished)
+  const found = messages
+    .filter(({ stored }) => stored.key !== undefined && keys.has(stored.key) && feed.takes(stored))
+    .map((message) => exceptionOf(message, 'aside'))
+  for (const exception of found) journal.except(exception)
+  return found
+}
+
+function exceptionOf({ stored: { position, key } }: ReadMessage, state: 'started' | 'aside'): Exception {
+  return { position, key, state, dueAt: undefined, note: undefined }
 }
 
 async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Promise<void> {

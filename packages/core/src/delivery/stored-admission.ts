@@ -45,7 +45,7 @@ export class StoredAdmission {
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
   async publishAndWait(dispatch: Dispatch): Promise<Outcome[]> {
-    const { store, waiters } = this.#persistence
+    const { store, waiters, joins } = this.#persistence
     if (store.isShared) {
       const text =
         'Other nodes work on this store too: what becomes of an event is not known here. Leave out waitForResponse.'
@@ -55,12 +55,15 @@ export class StoredAdmission {
     const { id } = accepting.of
     const stored = this.#persistence.stored(accepting.of)
     const join = new Join(dispatch.route.handlers)
-    waiters.set(id, join)
+    const isFirst = !waiters.has(id) // Of two with one id, the second is not stored.
+    if (isFirst) waiters.set(id, join)
+    joins.add(join)
     try {
       this.#accept(await store.append([stored]), accepting, join)
       return await join.outcomes
     } finally {
-      waiters.delete(id)
+      if (isFirst) waiters.delete(id)
+      joins.delete(join)
     }
   }
 

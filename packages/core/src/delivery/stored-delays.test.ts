@@ -146,10 +146,9 @@ test('a store that fails is asked again, a second later at first', async () => {
   const clock = new ManualClock()
   const node = await Node.open(memory(), clock)
   await node.take('1', 10)
-  const { appendDue } = node.store
+  const appendDue = node.store.appendDue.bind(node.store)
   let failures = 3
-  node.store.appendDue = (limit) =>
-    failures-- > 0 ? Promise.reject(new Error('disk full')) : appendDue.call(node.store, limit)
+  node.store.appendDue = (limit) => (failures-- > 0 ? Promise.reject(new Error('disk full')) : appendDue(limit))
   for (const ms of [10, 1_000, 2_000]) await node.pass(ms)
   expect(await node.log()).toEqual([])
   await node.pass(4_000)

@@ -21,7 +21,7 @@ export interface Keeper {
   setAside(delivery: Delivery): void
   /** Its next attempt is due. `go` is called when it is written that it starts. */
   restart(delivery: Delivery, go: () => void): void
-  /** It has been committed, and has ended. */
+  /** Its attempt has ended, and what comes of that has been done to its lane: it leaves memory, or waits for its next one. */
   left(delivery: Delivery): void
   /** Stores what `work` writes and causes, and that the delivery is done, as one. @throws what `work` throws, and {@link StoreFailed}. */
   commit(delivery: Delivery, work: (tx: unknown) => unknown): Promise<void>

@@ -64,6 +64,7 @@ export class Settlement {
 
   #keepDone(delivery: Delivery, { keeper }: Kept, value: unknown): void {
     keeper.finish(delivery, () => this.#tellDone(delivery, value))
+    keeper.left(delivery)
   }
 
   #tellDone(delivery: Delivery, value: unknown): void {
@@ -78,7 +79,8 @@ export class Settlement {
     if (committed === undefined) return this.#fail(delivery, new AttemptEnded(handler, envelope.type))
     delivery.state = 'ended'
     if (error !== undefined) this.#parts.observer.say('late', { envelope, handler, error })
-    rest?.kept?.keeper.left(delivery)
+    if (rest?.kept !== undefined) rest.kept.keeper.left(delivery)
+    else if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
     this.#tellDone(delivery, committed.value)
     this.#parts.ended(delivery)
     return undefined
@@ -225,8 +227,13 @@ export class Settlement {
     }
   }
 
-  /** Does to the lane what was decided, so many milliseconds ago. */
-  #carryOut(delivery: Delivery, { recovery, failures }: Decision, agoMs = 0): void {
+  /** Does what was decided, so many milliseconds ago. */
+  #carryOut(delivery: Delivery, decision: Decision, agoMs = 0): void {
+    this.#carryOutInLane(delivery, decision, agoMs)
+    delivery.rest?.kept?.keeper.left(delivery)
+  }
+
+  #carryOutInLane(delivery: Delivery, { recovery, failures }: Decision, agoMs: number): void {
     if (recovery.outcome === 'retry') {
       // What burns no attempt may go on for long: never within this turn.
       const delayMs = Math.max(recovery.isFree ? 1 : 0, recovery.delayMs - agoMs)

@@ -1,3 +1,4 @@
+import type { Span } from '../ports/progress.ts'
 import type { Claim, Settlement, TypeRange } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { ClaimRow, Contents, Holder, SubscriptionRow, TypeRow } from './contents.ts'
@@ -49,13 +50,10 @@ export function heldRow(contents: Contents, holder: Holder, claim: Claim): Claim
 /** What a settlement makes of the progress and the exceptions of a claim. */
 export function settleClaim(row: ClaimRow, { reached, done, exceptions, cleared }: Settlement): void {
   const progress = row.progress.copy()
-  if (reached !== undefined) progress.reached(reached) // What may throw comes first: nothing has changed yet.
+  const passed = (exceptions ?? []).map(({ position }): Span => [position, position])
+  progress.settle(reached, [...(done ?? []), ...passed]) // What may throw comes first: nothing has changed yet.
   row.progress = progress
-  for (const span of done ?? []) progress.finish(span)
-  for (const exception of exceptions ?? []) {
-    row.exceptions.set(exception.position, { ...exception })
-    progress.finish([exception.position, exception.position])
-  }
+  for (const exception of exceptions ?? []) row.exceptions.set(exception.position, { ...exception })
   for (const position of cleared ?? []) row.exceptions.delete(position)
 }
 

@@ -62,6 +62,22 @@ export class Progress {
     }
   }
 
+  /**
+   * What a settlement says as a whole, in whatever order it happened: what it finishes lets it reach further.
+   *
+   * @param spans what is finished, or is an exception from now on.
+   * @throws {RangeError} where it would have reached more than `AHEAD` beyond the cursor even so. Then use it no more.
+   */
+  settle(reached: number | undefined, spans: readonly Span[]): void {
+    for (;;) {
+      const before = this.#cursor
+      if (reached !== undefined) this.reached(Math.min(reached, before + AHEAD))
+      for (const span of spans) this.finish(span)
+      if (reached === undefined || reached <= this.#reach) return
+      if (this.#cursor === before) this.reached(reached)
+    }
+  }
+
   isFinished(position: number): boolean {
     if (position <= this.#cursor) return true
     if (position > this.#reach) return false

@@ -130,7 +130,7 @@ export interface Exception {
 
 /** What has happened to the messages of a claim: stored as a whole, or not at all. */
 export interface Settlement {
-  /** What is up to there may be started once this is stored. At most `AHEAD` beyond the cursor. */
+  /** What is up to there may be started once this is stored. At most `AHEAD` beyond where the cursor is then. */
   readonly reached?: number | undefined
   /** What is finished, or is none of this subscription's. */
   readonly done?: readonly Span[]

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
-import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
 
 function open(path: string): Database.Database {
@@ -68,4 +68,16 @@ test('a file that is open by another SQLite library of this process is refused',
   })
   database.close()
   await openStore(sqlite(path))
+})
+
+test('how the caller reads rows does not matter', async () => {
+  const path = tempFile()
+  const database = open(path)
+  database.defaultSafeIntegers(true)
+  const store = await openStore(sqlite({ database }))
+  await store.append(messages(2))
+  const claim = await claimOne(store)
+  await store.settle(claim, { reached: 2, done: [[1, 1]] })
+  expect((await store.read(0, 0, 10)).map(({ position }) => position)).toEqual([2])
+  expect((await store.stats()).messages).toBe(1)
 })

@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads'
-import { isInTransaction, type SqliteDatabase } from './handle.ts'
+import { isInTransaction, prepare, type SqliteDatabase, type SqliteStatement } from './handle.ts'
 
 /** About how many pages of the write-ahead log are worth a checkpoint: as many as SQLite's own default. */
 const PAGES = 1_000
 /** From so many on, whoever writes makes a checkpoint itself: the worker does not keep up. About 32 MB. */
 const LIMIT = 8 * PAGES
-const PAGE_BYTES = 4_096
+/** How much of a page of 4 096 bytes is filled, about. */
+const FILLED_BYTES = 3_200
 /** What each transaction writes at least: the rows of the log and of a claim, and the last page of the messages. */
 const PAGES_EACH = 3
 
@@ -24,6 +25,13 @@ parentPort.on('message', () => {
 })
 `
 
+/** What a checkpoint gives: how many pages are in the write-ahead log, and how many of them are in the file by now. */
+interface CheckpointRow {
+  readonly busy: number
+  readonly log: number
+  readonly checkpointed: number
+}
+
 /**
  * Moves what is in the write-ahead log to the file, in a thread of its own: the writer does not wait for the disk. What was
  * written meanwhile, the writer moves itself, which is little; then all is moved, and the log begins again from its start.
@@ -31,6 +39,7 @@ parentPort.on('message', () => {
 export class Checkpoints {
   readonly #path: string
   readonly #database: SqliteDatabase
+  readonly #checkpoint: SqliteStatement
   #worker: Worker | undefined
   #pages = 0
   #isBusy = false
@@ -41,11 +50,12 @@ export class Checkpoints {
     this.#path = path
     this.#database = database
     database.exec('PRAGMA wal_autocheckpoint = 0')
+    this.#checkpoint = prepare(database, 'PRAGMA wal_checkpoint(PASSIVE)')
   }
 
   /** A transaction was committed, and added about so many bytes. */
   committed(bytes: number): void {
-    this.#pages += PAGES_EACH + bytes / PAGE_BYTES
+    this.#pages += PAGES_EACH + bytes / FILLED_BYTES
     if (this.#isToFinish || this.#pages > LIMIT) this.#finish()
     else if (this.#pages > PAGES && !this.#isBusy) this.#begin()
   }
@@ -70,13 +80,14 @@ export class Checkpoints {
         execArgv: ['--no-warnings'],
         env: {},
       })
-      worker.unref()
       worker.on('message', () => {
         this.#isBusy = false
         this.#isToFinish = true
         if (!isInTransaction(this.#database)) this.#finish()
       })
       worker.on('error', () => this.#fail())
+      // After the listeners: one for messages holds the process again.
+      worker.unref()
       return worker
     } catch {
       this.#fail()
@@ -92,11 +103,13 @@ export class Checkpoints {
 
   #finish(): void {
     this.#isToFinish = false
-    this.#pages = 0
     try {
-      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      const { busy, log, checkpointed } = this.#checkpoint.get() as CheckpointRow
+      // While the thread is at it, nobody else can be: then it is tried again after the next commit.
+      if (busy === 0) this.#pages = log - checkpointed
     } catch {
       // Nothing is lost by that: it stays in the write-ahead log, and is tried again later.
+      this.#pages = 0
     }
   }
 

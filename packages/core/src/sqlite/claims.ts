@@ -1,5 +1,5 @@
 import type { Claim, Exception, Settlement, TypeRange } from '../ports/store.ts'
-import { Progress } from '../ports/progress.ts'
+import { Progress, type Span } from '../ports/progress.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { bury } from './dead-letters.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -110,13 +110,11 @@ export class Claims {
     const id = ids.get(claim.subscription) as number
     const { progress } = draft
     const before = progress.cursor
-    // The first: it throws where it is wrong, and then nothing has been changed.
-    if (settlement.reached !== undefined) progress.reached(settlement.reached)
+    // The first: it throws where it is wrong, and then nothing has been written.
+    progress.settle(settlement.reached, passedBy(settlement))
     draft.isChanged = true
-    for (const span of settlement.done ?? none) progress.finish(span)
     for (const { position, key, state, dueAt, note } of settlement.exceptions ?? none) {
       statements.except.run(id, position, key ?? null, state, dueAt ?? null, note ?? null)
-      progress.finish([position, position])
       transaction.bytes += 200
     }
     for (const position of settlement.cleared ?? none) {
@@ -143,6 +141,12 @@ export class Claims {
       'It was released, or another node has taken over: what was to be settled is done again by whoever has it.'
     throw new StoreFailed('CLAIM_LOST', `${this.#parts.name}: ${whose}. ${remedy}`)
   }
+}
+
+/** What the cursor may pass from now on. */
+function passedBy({ done = none, exceptions = none }: Settlement): readonly Span[] {
+  if (exceptions.length === 0) return done
+  return [...done, ...exceptions.map(({ position }): Span => [position, position])]
 }
 
 interface ExceptionRow {

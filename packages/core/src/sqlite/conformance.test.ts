@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sqliteHarness } from '../../test/sqlite-harness.ts'
+import { sqliteHarness } from '../../test/conformance/sqlite-harness.ts'
 import { storeCases } from '../testing/conformance/index.ts'
 
 describe.each(['path', 'database'] as const)('the SQLite store, on a %s', (on) => {

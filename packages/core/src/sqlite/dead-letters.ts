@@ -2,7 +2,7 @@ import { InvalidOption, shown } from '../errors.ts'
 import type { DeadLetterFilter } from '../ports/dead-letters.ts'
 import type { DeadLetterLog, StoredDeadLetter, StoredMessage } from '../ports/store.ts'
 import type { GroupCommit } from './group-commit.ts'
-import type { SqliteDatabase, SqliteStatement, SqlValue } from './handle.ts'
+import { prepare, type SqliteDatabase, type SqliteStatement, type SqlValue } from './handle.ts'
 import { type MessageRow, messageOf } from './log.ts'
 import type { Transaction } from './transaction.ts'
 import { pageOfLetters, type Statements } from './statements.ts'
@@ -88,7 +88,7 @@ export class SqliteDeadLetters implements DeadLetterLog {
     const sql = pageOfLetters(conditions)
     let statement = this.#pages.get(sql)
     if (statement === undefined) {
-      statement = this.#parts.database.prepare(sql)
+      statement = prepare(this.#parts.database, sql)
       this.#pages.set(sql, statement)
     }
     return statement

@@ -22,8 +22,8 @@ interface GroupCommitParts {
   /** For how long another connection may keep this one from beginning, in milliseconds. */
   readonly busyTimeoutMs: number
   readonly wake: () => void
-  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
-  readonly committed: (bytes: number) => void
+  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
+  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
 }
 
 const nothing: readonly NewMessage[] = []
@@ -44,6 +44,10 @@ export class GroupCommit {
   #isScheduled = false
   #isClosed = false
   #busySince: number | undefined
+  /** What was thrown when the transaction was found ended. */
+  #lostBy: unknown
+  /** Those who wait until it has ended, to read. */
+  #readers: (() => void)[] = []
 
   constructor(parts: GroupCommitParts) {
     this.#parts = parts
@@ -77,10 +81,9 @@ export class GroupCommit {
 
   /** A promise where a transaction is under way, whose rows nobody may read yet. @throws {CommitDeadlock} inside of it. */
   ended(): Promise<void> | undefined {
-    const { works, watch } = this.#parts
     if (this.#transaction === undefined) return undefined
-    if (works.isInside) throw new CommitDeadlock(insideWork)
-    return new Promise((resolve) => watch.whenEnded(resolve))
+    if (this.#parts.works.isInside) throw new CommitDeadlock(insideWork)
+    return new Promise((resolve) => this.#readers.push(resolve))
   }
 
   #schedule(): void {
@@ -167,7 +170,7 @@ export class GroupCommit {
         if (operation.work !== undefined) given = works.call(operation.work)
       } catch (error) {
         if (this.#undo(queued, error)) continue
-        this.#lost(group, index, error)
+        this.#lost(group, index)
         return
       }
       if (given instanceof Promise) {
@@ -179,7 +182,7 @@ export class GroupCommit {
         return
       }
       if (!this.#finish(queued, given)) {
-        this.#lost(group, index, undefined)
+        this.#lost(group, index)
         return
       }
     }
@@ -188,7 +191,7 @@ export class GroupCommit {
 
   #goOn(group: readonly Queued[], index: number, end: () => boolean): void {
     if (end()) this.#runWithCare(group, index + 1)
-    else this.#lost(group, index, undefined)
+    else this.#lost(group, index)
   }
 
   /** Tells whether the transaction is still what it was. */
@@ -205,6 +208,7 @@ export class GroupCommit {
 
   #undo(queued: Queued, error: unknown): boolean {
     const { database, statements } = this.#parts
+    this.#lostBy = error
     if (!isInTransaction(database)) return false
     try {
       statements.rollbackTo.run()
@@ -214,19 +218,21 @@ export class GroupCommit {
       // There is no such savepoint any more: whoever ended the transaction began another one.
       return false
     }
+    this.#lostBy = undefined
     queued.fail(error)
     return true
   }
 
   /** Somebody's work has ended the transaction, or the disk did. What was done before it is stored, or is not. */
-  #lost(group: readonly Queued[], index: number, cause: unknown): void {
+  #lost(group: readonly Queued[], index: number): void {
+    const cause = this.#lostBy
+    this.#lostBy = undefined
     const { statements, name } = this.#parts
     const turn = this.#transaction?.turn
     this.#rollBack()
-    const failure =
-      cause !== undefined && isOfTheFile(cause)
-        ? failureOf(cause, name)
-        : new StoreFailed('STORE_FAILED', `${name}: ${endedByWork}`, { cause })
+    const failure = isOfTheFile(cause)
+      ? failureOf(cause, name)
+      : new StoreFailed('STORE_FAILED', `${name}: ${endedByWork}`, { cause })
     let isStored = false
     try {
       isStored = (statements.log.get() as { readonly turn: number }).turn === turn
@@ -255,9 +261,9 @@ export class GroupCommit {
       return
     }
     this.#transaction = undefined
-    if (pruning.isBehind && this.#queue.isEmpty) this.#queue.add(new Queued(pruneMore, nobody))
+    if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(pruneMore, nobody))
     this.#end(group, transaction.isNews)
-    committed(transaction.bytes)
+    committed(transaction)
   }
 
   #fail(group: readonly Queued[], error: unknown): void {
@@ -281,6 +287,7 @@ export class GroupCommit {
   #end(group: readonly Queued[], isNews: boolean): void {
     this.#transaction = undefined
     for (const queued of group) queued.settle()
+    for (const read of this.#readers.splice(0)) read()
     this.#schedule()
     if (isNews) this.#parts.wake()
   }

@@ -8,10 +8,6 @@ export interface SqliteStatement {
   run(...values: SqlValue[]): { readonly changes: number | bigint }
   get(...values: SqlValue[]): unknown
   all(...values: SqlValue[]): unknown[]
-  /** Has rows given as arrays, in `node:sqlite`. */
-  setReturnArrays?(enabled: boolean): unknown
-  /** Has rows given as arrays, in `better-sqlite3`. */
-  raw?(enabled: boolean): unknown
 }
 
 interface Connection {
@@ -66,12 +62,33 @@ export function isInTransaction(database: SqliteDatabase): boolean {
 /** The path of its file; `undefined` where it is in memory. */
 export function fileOf(database: SqliteDatabase): string | undefined {
   if ('inTransaction' in database) return database.memory || database.name === '' ? undefined : database.name
-  return database.location() ?? undefined
+  const location = database.location()
+  // A temporary database has an empty name.
+  return location === null || location === '' ? undefined : location
 }
 
-/** Has the rows of a statement given as arrays, which takes half as long as objects. */
-export function asArrays(statement: SqliteStatement): SqliteStatement {
-  if (statement.setReturnArrays === undefined) statement.raw?.(true)
-  else statement.setReturnArrays(true)
+/** What statements have to set how they give their rows; of each driver, some. */
+interface RowSettings {
+  setReadBigInts?(isOn: boolean): unknown
+  setReturnArrays?(isOn: boolean): unknown
+  safeIntegers?(isOn: boolean): unknown
+  raw?(isOn: boolean): unknown
+}
+
+/**
+ * A statement that gives numbers, and objects or arrays, whatever the caller has set for a connection of its own. Arrays take
+ * half as long.
+ */
+export function prepare(
+  database: SqliteDatabase,
+  sql: string,
+  rows: 'objects' | 'arrays' = 'objects',
+): SqliteStatement {
+  const statement = database.prepare(sql)
+  const settings = statement as RowSettings
+  settings.setReadBigInts?.(false)
+  settings.setReturnArrays?.(rows === 'arrays')
+  settings.safeIntegers?.(false)
+  if (rows === 'arrays') settings.raw?.(true) // Statements without rows refuse it.
   return statement
 }

@@ -17,7 +17,7 @@ import { SqliteDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
 import { failureOf } from './failure.ts'
 import { GroupCommit } from './group-commit.ts'
-import { isInTransaction, isOpen, type SqliteDatabase } from './handle.ts'
+import { isInTransaction, isOpen, prepare, type SqliteDatabase } from './handle.ts'
 import { Log } from './log.ts'
 import { Pruning } from './prune.ts'
 import type { Registered } from './registration.ts'
@@ -36,8 +36,8 @@ export interface OpenParts extends Registered {
   readonly settings: SqliteSettings
   readonly clock: Clock
   readonly wake: () => void
-  /** Called after each commit, with about how many bytes it added to the write-ahead log. */
-  readonly committed: (bytes: number) => void
+  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
+  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -202,7 +202,7 @@ export class OpenSqlite implements OpenStore {
   stats(): Promise<StoreStats> {
     return this.#readSettled(() => {
       const { tail, messages } = this.#statements.log.get() as { readonly tail: number; readonly messages: number }
-      const rows = this.#parts.database.prepare(COUNTS.subscriptions).all() as SubscriptionRow[]
+      const rows = prepare(this.#parts.database, COUNTS.subscriptions).all() as SubscriptionRow[]
       const subscriptions = rows.map(({ name, cursor, exceptions }) => ({ name, behind: tail - cursor, exceptions }))
       const [delayed, deadLetters] = [this.#count(COUNTS.delayed), this.#count(COUNTS.deadLetters)]
       return { appended: tail, messages, delayed, deadLetters, subscriptions }
@@ -210,7 +210,7 @@ export class OpenSqlite implements OpenStore {
   }
 
   #count(sql: string): number {
-    return (this.#parts.database.prepare(sql).get() as { readonly count: number }).count
+    return (prepare(this.#parts.database, sql).get() as { readonly count: number }).count
   }
 
   /** Reads when the transaction that is under way has ended. */
@@ -235,8 +235,11 @@ export class OpenSqlite implements OpenStore {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#commits.close()
-    await this.#parts.closed()
+    try {
+      await this.#commits.close()
+    } finally {
+      await this.#parts.closed()
+    }
   }
 }
 

@@ -1,8 +1,8 @@
-import { existsSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreFailed } from '../store-errors.ts'
 import { failureOf, isBusy } from './failure.ts'
+import { TurnFile } from './turn-file.ts'
 
 interface OwnerRow {
   readonly pid: number
@@ -20,12 +20,15 @@ interface OwnerRow {
 export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
-  /** What may have been lost since the last owner, in words. */
-  readonly lost: string | undefined
+  readonly #turns: TurnFile
+  /** The last owner, if it has not closed the file. */
+  readonly #last: OwnerRow | undefined
+  #hasBegun = false
 
   /** @throws {StoreFailed} with `STORE_OWNED`. */
   constructor(path: string) {
     this.#path = path
+    this.#turns = new TurnFile(path)
     try {
       this.#sidecar = new DatabaseSync(`${path}.owner`, { timeout: 0 })
     } catch (error) {
@@ -35,7 +38,8 @@ export class Owner {
       this.#lock()
       this.#sidecar.exec(`CREATE TABLE IF NOT EXISTS owner (
         id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, since INTEGER, is_closed INTEGER)`)
-      this.lost = lostSince(this.#row(), path)
+      const row = this.#row()
+      this.#last = row?.is_closed === 0 ? row : undefined
     } catch (error) {
       this.#sidecar.close()
       throw failureOf(error, `${path}.owner`)
@@ -67,10 +71,34 @@ export class Owner {
     }
   }
 
-  /** Records who owns it. From now on, messages are written. */
-  begin(): void {
+  /**
+   * What the file has lost since the last owner, in words. That one may have died, and what it has written is in the write-ahead
+   * log; but nobody can have taken a turn back.
+   *
+   * @param turn how many transactions there are in the file.
+   */
+  lost(turn: number): string | undefined {
+    const last = this.#last
+    const missing = last === undefined ? 0 : this.#turns.last - turn
+    if (last === undefined || missing <= 0) return undefined
+    const who = `process ${last.pid} on ${last.host}, since ${new Date(last.since).toISOString()}`
+    return (
+      `the last ${missing} transactions of its last owner (${who}) are not in ${this.#path}. Has its ${this.#path}-wal been ` +
+      'deleted, or left behind when it was moved, or was the file replaced by a backup? Compare with whoever sent the messages.'
+    )
+  }
+
+  /** Records who owns it. From now on, messages are written. @param turn how many transactions there are in the file. */
+  begin(turn: number): void {
+    this.#hasBegun = true
     this.#record(0)
     this.#lock()
+    this.#turns.open(turn)
+  }
+
+  /** One more transaction is in the file. */
+  committed(turn: number): void {
+    this.#turns.write(turn)
   }
 
   #record(isClosed: 0 | 1): void {
@@ -82,22 +110,15 @@ export class Owner {
 
   /** Records that all is stored: whatever becomes of the write-ahead log now, its owner means it. */
   settle(): void {
+    this.#hasBegun = false
     this.#record(1)
     this.#lock()
+    this.#turns.remove()
   }
 
+  /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
+    if (this.#hasBegun) this.settle()
     this.#sidecar.close()
   }
-}
-
-/** What the last owner had written since the last checkpoint is in the write-ahead log only. */
-function lostSince(row: OwnerRow | undefined, path: string): string | undefined {
-  const wal = `${path}-wal`
-  if (row === undefined || row.is_closed === 1 || (existsSync(wal) && statSync(wal).size > 0)) return undefined
-  const who = `process ${row.pid} on ${row.host}, since ${new Date(row.since).toISOString()}`
-  return (
-    `The last owner of ${path} (${who}) has not closed it, and its write-ahead log ${wal} is missing. What was stored last ` +
-    'may be lost, unless another program has opened the file since and moved it there. Never delete or leave behind a -wal.'
-  )
 }

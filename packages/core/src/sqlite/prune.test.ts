@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { claimOne, idsOf, message, messages, openStore, subscription, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, subscription, tempFile } from '../../test/sqlite/trial.ts'
 import type { Span } from '../ports/progress.ts'
 import type { Exception, OpenStore } from '../ports/store.ts'
 import { sqlite } from './sqlite.ts'
@@ -120,4 +120,15 @@ test('ids that have expired are forgotten by and by, a few for each that is new'
   expect(count()).toBe(100)
   expect(await open.append([message('new1', { mayRepeat: true })])).toEqual([false])
   expect(await open.append([message('old1', { mayRepeat: true })])).toEqual([true])
+})
+
+test('a message whose exception is cleared stays for those that have not come so far', async () => {
+  const subscriptions = [subscription('events/a'), subscription('events/b')]
+  const open = await openStore(sqlite(tempFile()), { subscriptions })
+  await open.append(messages(2))
+  const [claim] = await open.claim()
+  if (claim === undefined) throw new Error('There is nothing to claim.')
+  await open.settle(claim, { reached: 2, exceptions: [exception(1)], done: [[2, 2]] })
+  await open.settle(claim, { cleared: [1] })
+  expect(await idsOf(open)).toEqual(['m1', 'm2'])
 })

@@ -1,7 +1,7 @@
 import { ImproperlyConfigured } from '../errors.ts'
 import { Progress } from '../ports/progress.ts'
 import type { Finding, Subscription } from '../ports/store.ts'
-import type { SqliteDatabase, SqlValue } from './handle.ts'
+import { prepare, type SqliteDatabase, type SqlValue } from './handle.ts'
 
 interface Registration {
   readonly database: SqliteDatabase
@@ -69,15 +69,15 @@ class Registrar {
   }
 
   get(sql: string, ...values: SqlValue[]): unknown {
-    return this.#database.prepare(sql).get(...values)
+    return prepare(this.#database, sql).get(...values)
   }
 
   all(sql: string, ...values: SqlValue[]): unknown[] {
-    return this.#database.prepare(sql).all(...values)
+    return prepare(this.#database, sql).all(...values)
   }
 
   run(sql: string, ...values: SqlValue[]): void {
-    this.#database.prepare(sql).run(...values)
+    prepare(this.#database, sql).run(...values)
   }
 
   #named(name: string): Row | undefined {

@@ -1,5 +1,5 @@
 import { StoreFailed } from '../store-errors.ts'
-import type { SqliteDatabase } from './handle.ts'
+import { prepare, type SqliteDatabase } from './handle.ts'
 
 /** One change of the schema. What was released is never edited: a change is a new one at the end of the list. */
 interface Migration {
@@ -103,7 +103,7 @@ export function migrate(database: SqliteDatabase, name: string, service: string 
     min_compatible INTEGER NOT NULL,
     service TEXT
   )`)
-  const meta = database.prepare('SELECT version, min_compatible, service FROM iambus_meta WHERE id = 1').get() as
+  const meta = prepare(database, 'SELECT version, min_compatible, service FROM iambus_meta WHERE id = 1').get() as
     | { readonly version: number; readonly min_compatible: number; readonly service: string | null }
     | undefined
   if (meta !== undefined && meta.min_compatible > VERSION) {
@@ -124,7 +124,8 @@ export function migrate(database: SqliteDatabase, name: string, service: string 
   const due = MIGRATIONS.filter(({ version }) => version > from)
   for (const { sql } of due) database.exec(sql)
   const now = { version: from, minCompatible: meta?.min_compatible ?? 0, ...due.at(-1) }
-  database
-    .prepare('INSERT OR REPLACE INTO iambus_meta (id, version, min_compatible, service) VALUES (1, ?, ?, ?)')
-    .run(now.version, now.minCompatible, service ?? meta?.service ?? null)
+  prepare(
+    database,
+    'INSERT OR REPLACE INTO iambus_meta (id, version, min_compatible, service) VALUES (1, ?, ?, ?)',
+  ).run(now.version, now.minCompatible, service ?? meta?.service ?? null)
 }

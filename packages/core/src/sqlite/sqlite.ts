@@ -5,7 +5,7 @@ import type { Finding, OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { failureOf } from './failure.ts'
-import { checkDatabase, fileOf, isInTransaction, isOpen, type SqliteDatabase } from './handle.ts'
+import { checkDatabase, fileOf, isInTransaction, type SqliteDatabase } from './handle.ts'
 import { canonical, checkLibrary } from './libraries.ts'
 import { OpenSqlite } from './open-sqlite.ts'
 import { Owner } from './owner.ts'
@@ -18,9 +18,6 @@ declare module '../ports/store.ts' {
     sqlite: DatabaseSync
   }
 }
-
-/** For how long the lock of a reader that recovers the file is waited for, in milliseconds. The process stands still meanwhile. */
-const LOCK_MS = 100
 
 /**
  * A store in a file of SQLite, for one process.
@@ -79,10 +76,14 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
   try {
     connection = connect(path, target.given)
     const { database, own } = connection
+    own?.exec(`PRAGMA busy_timeout = ${settings.commitTimeoutMs}`)
     const registered = prepared({ database, name, settings, opening })
-    owner?.begin()
+    // From now on, whoever has the lock is waited for without holding up the process.
+    own?.exec('PRAGMA busy_timeout = 0')
+    const loss = owner?.lost(registered.turn)
+    owner?.begin(turnOf(database))
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
-    const lost: Finding[] = owner?.lost === undefined ? [] : [{ kind: 'lost', text: owner.lost }]
+    const lost: Finding[] = loss === undefined ? [] : [{ kind: 'lost', text: loss }]
     return new OpenSqlite({
       ...registered,
       findings: [...lost, ...registered.findings],
@@ -92,14 +93,24 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       settings,
       clock: opening.clock,
       wake: opening.wake,
-      committed: (bytes) => checkpoints?.committed(bytes),
+      committed: ({ bytes, turn: now }) => {
+        owner?.committed(now)
+        checkpoints?.committed(bytes)
+      },
       closed: async () => {
         await checkpoints?.close()
-        owner?.settle()
-        // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
-        if (isOpen(database)) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-        own?.close()
-        owner?.release()
+        try {
+          owner?.settle()
+          // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
+          own?.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+        } catch (error) {
+          // What is in the write-ahead log is needed by the next owner.
+          owner?.begin(turnOf(database))
+          throw failureOf(error, name)
+        } finally {
+          own?.close()
+          owner?.release()
+        }
       },
     })
   } catch (error) {
@@ -109,6 +120,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
   }
 }
 
+function turnOf(database: SqliteDatabase): number {
+  return (database.prepare('SELECT turn FROM iambus_log').get() as { readonly turn: number }).turn
+}
+
 interface Connection {
   readonly database: SqliteDatabase
   /** Where it is the store's own, and not the caller's. */
@@ -116,7 +131,7 @@ interface Connection {
 }
 
 function connect(path: string | undefined, given: SqliteDatabase | undefined): Connection {
-  const own = given === undefined ? new DatabaseSync(path ?? ':memory:', { timeout: LOCK_MS }) : undefined
+  const own = given === undefined ? new DatabaseSync(path ?? ':memory:') : undefined
   // One of the two is there.
   const database = (given ?? own) as SqliteDatabase
   try {
@@ -135,8 +150,8 @@ interface Preparing {
   readonly opening: StoreOpening
 }
 
-/** Brings the file up to date, and registers the subscriptions: in one transaction. */
-function prepared({ database, name, settings, opening }: Preparing): Registered {
+/** Brings the file up to date, and registers the subscriptions: in one transaction. Gives which was the last one before. */
+function prepared({ database, name, settings, opening }: Preparing): Registered & { readonly turn: number } {
   const { sync, completion, forget } = settings
   if (isInTransaction(database)) {
     throw new StoreFailed(
@@ -149,14 +164,16 @@ function prepared({ database, name, settings, opening }: Preparing): Registered 
   database.exec('BEGIN IMMEDIATE')
   try {
     migrate(database, name, opening.service)
+    const turn = turnOf(database)
     const registered = register({
       database,
       subscriptions: opening.subscriptions,
       forget,
       beginning: beginningOf(completion),
     })
+    database.exec('UPDATE iambus_log SET turn = turn + 1')
     database.exec('COMMIT')
-    return registered
+    return { ...registered, turn }
   } catch (error) {
     if (isInTransaction(database)) database.exec('ROLLBACK')
     throw error

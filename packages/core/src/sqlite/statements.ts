@@ -1,4 +1,4 @@
-import { asArrays, type SqliteDatabase, type SqliteStatement } from './handle.ts'
+import { prepare, type SqliteDatabase, type SqliteStatement } from './handle.ts'
 
 const content = 'id, type, key, time, envelope, body, crc'
 const logged = `position, ${content}`
@@ -97,8 +97,7 @@ const reading: ReadonlySet<string> = new Set<StatementName>(['read', 'readArchiv
 
 export function prepareAll(database: SqliteDatabase): Statements {
   const prepared = Object.entries(SQL).map(([name, sql]) => {
-    const statement = database.prepare(sql)
-    return [name, reading.has(name) ? asArrays(statement) : statement] as const
+    return [name, prepare(database, sql, reading.has(name) ? 'arrays' : 'objects')] as const
   })
   // The keys are those of SQL.
   return Object.fromEntries(prepared) as unknown as Statements

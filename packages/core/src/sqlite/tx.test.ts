@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { idsOf, message, messages, openStore, tempFile } from '../../test/sqlite-trial.ts'
+import { idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
 
 function connect(path = tempFile()): DatabaseSync {

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite-trial.ts'
+import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
 
 const asDatabase = (tx: unknown): DatabaseSync => tx as DatabaseSync
@@ -106,12 +106,14 @@ test('asynchronous work has the transaction for itself: what is asked for meanwh
   await hasBegun
   let isStored = false
   const appending = open.append([message('meanwhile')]).then(() => (isStored = true))
+  const looking = open.stats()
   expect(await open.read(0, 0, 10)).toEqual([])
   await turn()
   expect([isStored, effects()]).toEqual([false, []])
   letGoOn()
   await Promise.all([settling, appending])
   expect(effects()).toEqual(['first', 'second'])
+  expect((await looking).appended).toBe(1)
   expect(await idsOf(open)).toEqual(['returned', 'meanwhile'])
 })
 
@@ -179,14 +181,19 @@ test('an append that is awaited inside of asynchronous work rejects, also one th
 test('an append by somebody else does not reject while asynchronous work is done', async () => {
   const open = await openStore(sqlite(tempFile()))
   const claim = await claimOne(open)
-  let appending: Promise<unknown> | undefined
-  setImmediate(() => setImmediate(() => (appending = open.append([message('bystander')]))))
-  await open.settle(claim, {
+  const { promise: hasBegun, resolve: begins } = Promise.withResolvers<void>()
+  const { promise: goOn, resolve: letGoOn } = Promise.withResolvers<void>()
+  const settling = open.settle(claim, {
     work: async () => {
-      while (appending === undefined) await turn()
+      begins()
+      await goOn
       return []
     },
   })
+  await hasBegun
+  const appending = open.append([message('bystander')])
+  letGoOn()
+  await settling
   expect(await appending).toEqual([true])
 })
 
@@ -261,4 +268,15 @@ test('of the same subscription, work that was asynchronous before does not hold 
     },
   })
   expect(await idsOf(open)).toEqual(['before'])
+})
+
+test.each(['close', 'open', 'deserialize'])('work cannot %s the connection of the bus', async (name) => {
+  const open = await openStore(sqlite(tempFile()))
+  const work = (tx: unknown): [] => {
+    const method = (tx as Record<string, () => void>)[name]
+    method?.()
+    return []
+  }
+  await expect(open.settle(await claimOne(open), { work })).rejects.toThrow('the connection of the bus')
+  expect(await open.append([message('a')])).toEqual([true])
 })

@@ -44,7 +44,9 @@ export class Queued {
     this.#reject = by.reject
   }
 
+  /** The first failure is the one that is told. */
   fail(error: unknown): void {
+    if (this.#hasFailed) return
     this.#hasFailed = true
     this.#error = error
   }

@@ -3,14 +3,26 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as errors from '../../src/errors.ts'
+import * as storeErrors from '../../src/store-errors.ts'
 import { channels } from '../../src/observe.ts'
 import { root, run } from './run.ts'
 
-const learn = ['guide', 'contracts', 'failures', 'middleware'].map((name) => `docs/learn/${name}.md`)
-const pages = ['README.md', ...learn]
+const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability', 'time'].map(
+  (name) => `docs/learn/${name}.md`,
+)
+const pages = ['README.md', ...learn, 'docs/adapters.md']
 
 /** What snippets import besides the package: Node's types, schemas, and the optional peers. */
-const linked = ['@types/node', 'undici-types', 'arktype', 'valibot', 'zod', 'cockatiel', 'rate-limiter-flexible']
+const linked = [
+  '@types/node',
+  'undici-types',
+  'arktype',
+  'valibot',
+  'zod',
+  'cockatiel',
+  'croner',
+  'rate-limiter-flexible',
+]
 
 interface Snippet {
   readonly title: string
@@ -39,7 +51,9 @@ describe('the tables of the guide name', () => {
   })
 
   test('every class of errors', () => {
-    const classes = Object.values(errors).filter(({ prototype }) => prototype instanceof errors.IambusError)
+    const classes = [...Object.values(errors), ...Object.values(storeErrors)].filter(
+      ({ prototype }) => prototype instanceof errors.IambusError,
+    )
     expect(classes.map(({ name }) => name).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 })

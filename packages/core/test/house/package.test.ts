@@ -31,6 +31,8 @@ describe('the package', () => {
         'package/README.md',
         'package/dist/index.js',
         'package/dist/index.d.ts',
+        'package/dist/sqlite/index.js',
+        'package/dist/sqlite/index.d.ts',
       ]),
     )
     expect(files.filter((file) => /\.test\b|\.test-d\b|\/src\/|(?<!\.d)\.ts$/.test(file))).toEqual([])
@@ -69,6 +71,33 @@ console.log(greeting)
 `
 const printed = 'asked by stranger\nhello, stranger'
 
+const storing = `
+import { DatabaseSync } from 'node:sqlite'
+import type { NewMessage, StoreTransactions } from '@iambus/core'
+import { sqlite, type SqliteOptions } from '@iambus/core/sqlite'
+
+const options: SqliteOptions = { sync: 'normal', completion: 'archive' }
+const clock = { now: () => Date.now(), after: (ms: number, run: () => void) => {
+  const timer = setTimeout(run, ms)
+  return { cancel: () => clearTimeout(timer) }
+} }
+const subscriptions = [{ name: 'events/a', formerly: [], types: ['t'], from: 'now' as const }]
+const body = 'x'.repeat(1_000)
+const message = (id: string): NewMessage => {
+  return { id, type: 't', key: undefined, time: 0, envelope: '{}', body, crc: 1, mayRepeat: false }
+}
+const database: StoreTransactions['sqlite'] = new DatabaseSync(':memory:')
+const own = sqlite({ database }).open({ service: 'stranger', clock, subscriptions, wake: () => {} })
+await (await own).close()
+database.close()
+const open = await sqlite('stranger.db', options).open({ service: 'stranger', clock, subscriptions, wake: () => {} })
+for (let n = 0; n < 100; n += 1) await open.append(Array.from({ length: 100 }, (_, m) => message(n + ' ' + m)))
+console.log((await open.read(0, 9_998, 10)).map(({ position, id }) => position + ': ' + id).join())
+console.log((await open.stats()).messages)
+await open.close()
+`
+const stored = '9999: 99 98,10000: 99 99\n10000'
+
 const compilerOptions = {
   strict: true,
   skipLibCheck: false,
@@ -87,8 +116,9 @@ describe("a stranger's project", () => {
     project = mkdtempSync(join(tmpdir(), 'iambus-stranger-'))
     const write = (name: string, value: unknown): void => writeFileSync(join(project, name), JSON.stringify(value))
     write('package.json', { name: 'stranger', private: true, type: 'module' })
-    write('tsconfig.json', { compilerOptions, files: ['main.ts'] })
+    write('tsconfig.json', { compilerOptions, files: ['main.ts', 'store.ts'] })
     writeFileSync(join(project, 'main.ts'), program)
+    writeFileSync(join(project, 'store.ts'), storing)
     run(project, 'npm', 'install', '--offline', tarball)
   })
 
@@ -99,10 +129,13 @@ describe("a stranger's project", () => {
 
   test('runs on Node 24 as it is written', () => {
     expect(node('node', 'main.ts')).toBe(printed)
+    expect(node('node', 'store.ts')).toBe(stored)
   })
 
   test('compiles under strict, libraries checked too, and runs on Node 22.16', () => {
     run(project, join(root, 'node_modules/.bin/tsc'))
     expect(node('node-22', 'out/main.js')).toBe(printed)
+    rmSync(join(project, 'stranger.db'))
+    expect(node('node-22', 'out/store.js')).toBe(stored)
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { memoryHarness } from '../../../test/memory-harness.ts'
-import { type Sabotage, sabotages } from '../../../test/sabotaged-stores.ts'
+import { memoryHarness } from '../../../test/conformance/memory-harness.ts'
+import { type Sabotage, sabotages } from '../../../test/conformance/sabotaged-stores.ts'
 import { storeCases, type StoreCase } from './index.ts'
 
 function caseFor({ caughtBy, shared = false }: Sabotage, sabotage?: Sabotage['on']): StoreCase {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { memoryHarness } from '../../../test/memory-harness.ts'
+import { memoryHarness } from '../../../test/conformance/memory-harness.ts'
 import { storeCases } from './index.ts'
 
 const [alone, shared] = [false, true].map((isShared) => storeCases(memoryHarness({ shared: isShared })))

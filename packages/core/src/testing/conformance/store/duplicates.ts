@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import type { CaseDefinition } from './case-definition.ts'
-import { message } from './samples.ts'
+import { message, messages } from './samples.ts'
 import { appended, claimOne, idsOf, logOf } from './trial.ts'
 
 const mayRepeat = { mayRepeat: true }
@@ -78,12 +78,29 @@ export const duplicates: readonly CaseDefinition[] = [
     run: async (trial) => {
       const open = await trial.open()
       await open.append([message('a', mayRepeat)])
-      await trial.advance(trial.subject.dedupeMs - 60_000)
+      const almost = Math.floor(trial.subject.dedupeMs * 0.9)
+      await trial.advance(almost)
       deepEqual(await open.append([message('a', mayRepeat)]), [false])
-      await trial.advance(60_001)
+      await trial.advance(trial.subject.dedupeMs - almost + 1)
       deepEqual(await open.append([message('a', mayRepeat)]), [true])
       deepEqual(await open.append([message('a', mayRepeat)]), [false])
       deepEqual(await idsOf(open), ['a', 'a'])
+    },
+  },
+  {
+    name: 'duplicates-expire-one-by-one',
+    title: 'when an id is forgotten, those that came later are not',
+    run: async (trial) => {
+      const open = await trial.open()
+      const halfMs = Math.floor(trial.subject.dedupeMs / 2)
+      await open.append(messages('early ', 30, mayRepeat))
+      await trial.advance(halfMs + 1)
+      await open.append(messages('late ', 30, mayRepeat))
+      await trial.advance(halfMs + 1)
+      for (let n = 0; n < 30; n += 1) await open.append([message(`other ${n}`, mayRepeat)])
+      const again = await trial.restart()
+      deepEqual(new Set(await again.append(messages('late ', 30, mayRepeat))), new Set([false]))
+      deepEqual(new Set(await again.append(messages('early ', 30, mayRepeat))), new Set([true]))
     },
   },
   {

@@ -41,7 +41,7 @@ export interface StoreSetup {
 export interface StoreSubject {
   /** Opened again after it was closed, or has crashed. It may be another object after a crash. */
   readonly store: Store
-  /** For how long it remembers ids, in milliseconds. */
+  /** For how long it remembers ids, in milliseconds: an hour at least. */
   readonly dedupeMs: number
   /** For how long a claim lasts, in milliseconds, where it is shared. */
   readonly leaseMs?: number

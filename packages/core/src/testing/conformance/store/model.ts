@@ -8,6 +8,10 @@ export class Model {
   delayed: { readonly id: string; readonly dueAt: number }[] = []
   /** The ids of dead letters, the oldest death first. */
   letters: string[] = []
+  /** The ids of those that are being replayed. */
+  readonly replaying: Set<string> = new Set()
+  /** What works have written. */
+  readonly effects: string[] = []
   readonly subscriptions: ReadonlyMap<string, SubscriptionModel>
 
   constructor(names: readonly string[]) {
@@ -43,9 +47,21 @@ export class Model {
   settle(name: string, settlement: Settlement): void {
     this.subscriptions.get(name)?.settle(settlement)
     const revived = settlement.revived ?? []
-    for (const { id } of settlement.dead ?? []) this.letters = [...this.letters.filter((one) => one !== id), id]
-    this.letters = this.letters.filter((id) => !revived.includes(id))
+    for (const { id } of settlement.dead ?? []) {
+      this.letters = [...this.letters.filter((one) => one !== id), id]
+      this.replaying.delete(id)
+    }
+    this.remove(revived)
     this.append(settlement.caused ?? [])
+  }
+
+  beginReplay(id: string): boolean {
+    return this.letters.includes(id) && this.replaying.size < this.replaying.add(id).size
+  }
+
+  remove(ids: readonly string[]): void {
+    this.letters = this.letters.filter((id) => !ids.includes(id))
+    for (const id of ids) this.replaying.delete(id)
   }
 
   /** The positions of what has to be in the log: somebody has not finished it, or has an exception for it. */

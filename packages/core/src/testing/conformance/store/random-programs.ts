@@ -4,10 +4,14 @@ import type { CaseDefinition } from './case-definition.ts'
 import { Model, type SubscriptionModel } from './model.ts'
 import { Random } from './random.ts'
 import { exception, exceptionContentOf, letter, message, subscription } from './samples.ts'
-import { claimsByName, logOf, type Trial } from './trial.ts'
+import { claimsByName, logOf, type Trial, workOf } from './trial.ts'
 
 const names = ['events/a', 'events/b']
 const steps = 50
+const acts = [
+  ...(['append', 'append', 'settle', 'settle', 'settle', 'work', 'fail'] as const),
+  ...(['delay', 'due', 'cancel', 'replay', 'endReplay', 'remove'] as const),
+]
 
 /** Cases that each do what chance says to a store and to a model of one, and compare them. */
 export function randomPrograms(seed: number, count: number): readonly CaseDefinition[] {
@@ -55,12 +59,13 @@ class Program {
   }
 
   async #act(): Promise<void> {
-    const acts = ['append', 'append', 'settle', 'settle', 'settle', 'fail', 'delay', 'due', 'cancel'] as const
     switch (this.#random.of(acts)) {
       case 'append':
         return this.#append(this.#newMessages(4))
       case 'settle':
         return this.#settle()
+      case 'work':
+        return this.#work()
       case 'fail':
         return this.#fail()
       case 'delay':
@@ -69,6 +74,12 @@ class Program {
         return this.#appendDue()
       case 'cancel':
         return this.#cancel()
+      case 'replay':
+        return this.#replay()
+      case 'endReplay':
+        return this.#endReplay()
+      case 'remove':
+        return this.#remove()
     }
   }
 
@@ -79,23 +90,36 @@ class Program {
   }
 
   async #settle(): Promise<void> {
-    const name = this.#random.of(names)
-    const settlement = this.#settlement(this.#model.subscriptions.get(name) as SubscriptionModel)
+    const [name, settlement] = this.#settlement()
     this.#note(`settle ${name}`, settlement)
     this.#model.settle(name, settlement)
     await this.#store.settle(this.#claims.get(name), settlement)
   }
 
+  async #work(): Promise<void> {
+    const isAsync = !this.#trial.has('syncWork')
+    if (isAsync && !this.#trial.has('asyncWork')) return
+    const [name, { caused = [], ...settlement }] = this.#settlement()
+    this.#ids += 1
+    const effect = `effect ${this.#ids}`
+    this.#note(`settle ${name} with ${effect}`, { ...settlement, caused })
+    this.#model.settle(name, { ...settlement, caused })
+    this.#model.effects.push(effect)
+    const work = workOf(this.#trial, { isAsync, effect, causes: () => caused })
+    await this.#store.settle(this.#claims.get(name), { ...settlement, work })
+  }
+
   /** A settlement whose work fails: it leaves nothing. */
   async #fail(): Promise<void> {
-    if (!this.#trial.has('syncWork')) return
-    const name = this.#random.of(names)
-    const settlement = this.#settlement(this.#model.subscriptions.get(name) as SubscriptionModel)
+    const isAsync = !this.#trial.has('syncWork')
+    if (isAsync && !this.#trial.has('asyncWork')) return
+    const [name, settlement] = this.#settlement()
     this.#note(`fail to settle ${name}`, settlement)
     const failure = new Error('as chance says')
-    const work = (): never => {
+    const causes = (): never => {
       throw failure
     }
+    const work = workOf(this.#trial, { isAsync, effect: 'of a work that failed', causes })
     const settled = this.#store.settle(this.#claims.get(name), { ...settlement, work })
     await rejects(settled, (error) => error === failure)
   }
@@ -116,8 +140,32 @@ class Program {
     equal(await this.#store.cancel(id), expected)
   }
 
-  #settlement(model: SubscriptionModel): Settlement {
+  async #replay(): Promise<void> {
+    const id = this.#random.of([...this.#model.letters, 'none'])
+    this.#note('begin a replay of', id)
+    const expected = this.#model.beginReplay(id)
+    equal(await this.#store.deadLetters.beginReplay(id), expected)
+  }
+
+  async #endReplay(): Promise<void> {
+    const id = this.#random.of([...this.#model.replaying, 'none'])
+    this.#note('end the replay of', id)
+    this.#model.replaying.delete(id)
+    await this.#store.deadLetters.endReplay(id)
+  }
+
+  async #remove(): Promise<void> {
+    const ids = this.#random.some(this.#model.letters, 2)
+    this.#note('remove', ids)
+    const expected = ids.filter((id) => !this.#model.replaying.has(id))
+    this.#model.remove(expected)
+    deepEqual([...(await this.#store.deadLetters.remove(ids))].sort(), expected.sort())
+  }
+
+  #settlement(): [name: string, Settlement] {
     const random = this.#random
+    const name = random.of(names)
+    const model = this.#model.subscriptions.get(name) as SubscriptionModel
     const ahead = Math.min(this.#model.log.length, model.cursor + 1_024)
     const reached = model.reach + random.below(Math.max(0, ahead - model.reach) + 1)
     const open = Array.from({ length: reached }, (_, n) => n + 1).filter((position) => !model.done.has(position))
@@ -129,7 +177,7 @@ class Program {
     const dying = letters.map(({ id }) => id)
     const revived = random.some(this.#model.letters, 1).filter((id) => !dying.includes(id))
     const settlement = { done, exceptions, cleared, dead: letters, revived, caused: this.#newMessages(2) }
-    return reached > model.reach ? { ...settlement, reached } : settlement
+    return [name, reached > model.reach ? { ...settlement, reached } : settlement]
   }
 
   #exception(position: number): Exception {
@@ -156,7 +204,8 @@ class Program {
   /** Each at another time, so that their order is known; in half of the cases it is past when time goes on. */
   #dueAt(): number {
     this.#ids += 1
-    return this.#store.now() + 600_000 + this.#random.below(2) * 86_400_000 + this.#ids
+    const soon = this.#tick / 2
+    return this.#store.now() + soon + this.#random.below(2) * 20 * this.#tick + this.#ids
   }
 
   async #restart(): Promise<void> {
@@ -169,7 +218,7 @@ class Program {
     if (how === 'crash') await this.#trial.crash()
     if (how !== 'release') await this.#openAnew()
     await this.#claim(isClean)
-    await this.#trial.advance(3_600_000)
+    await this.#trial.advance(this.#tick)
   }
 
   async #openAnew(): Promise<void> {
@@ -208,15 +257,22 @@ class Program {
     }
     const { letters } = await this.#store.deadLetters.list({}, { after: undefined, limit: 1_000 })
     deepEqual(
-      letters.map(({ id }) => id),
-      model.letters,
+      letters.map(({ id, isReplaying }) => [id, isReplaying]),
+      model.letters.map((id) => [id, model.replaying.has(id)]),
     )
+    if (this.#trial.has('syncWork') || this.#trial.has('asyncWork'))
+      deepEqual(await this.#trial.effects(), model.effects)
     const { appended, delayed } = await this.#store.stats()
     deepEqual({ appended, delayed }, { appended: model.log.length, delayed: model.delayed.length })
   }
 
   #note(what: string, value?: unknown): void {
     this.trace.push(value === undefined ? what : `${what} ${JSON.stringify(value, shortened)}`)
+  }
+
+  /** By how much time goes on at a restart, in milliseconds: no id is forgotten before the end, for the model forgets none. */
+  get #tick(): number {
+    return Math.floor(this.#trial.subject.dedupeMs / 200) * 2
   }
 
   get #store(): OpenStore {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict'
+import { deepEqual, doesNotReject, equal, rejects } from 'node:assert/strict'
 import { AHEAD } from '../../../ports/progress.ts'
 import type { Claim, Exception, OpenStore } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
@@ -17,6 +17,9 @@ async function tenReached(trial: Trial): Promise<{ readonly open: OpenStore; rea
   await open.settle(claim, { reached: 10 })
   return { open, claim }
 }
+
+/** How much a settlement causes that is bigger than what a store writes at a time. */
+const many = 400
 
 const everyKind: readonly Exception[] = [
   exception(2, { state: 'aside', note: 'ünïcode \u{1F680}' }),
@@ -67,6 +70,22 @@ export const settling: readonly CaseDefinition[] = [
       await again.settle(second, { reached: 2 * AHEAD, done: [[AHEAD + 2, 2 * AHEAD]] })
       const { progress } = await claimOne(await trial.restart())
       deepEqual([progress.cursor, progress.reach, progress.unfinished()], [AHEAD, 2 * AHEAD, [AHEAD + 1]])
+    },
+  },
+  {
+    name: 'settle-reaches-past-what-it-finishes',
+    title: `what a settlement finishes, and what it makes an exception, lets it reach further`,
+    run: async (trial) => {
+      const open = await trial.open()
+      const claim = await claimOne(open)
+      await appended(open, messages('m', 3 * AHEAD))
+      await open.settle(claim, { reached: AHEAD, done: [[2, AHEAD]] })
+      await doesNotReject(open.settle(claim, { reached: AHEAD + 1, exceptions: [exception(1)] }))
+      await doesNotReject(open.settle(claim, { reached: 3 * AHEAD, done: [[AHEAD + 1, 3 * AHEAD - 1]] }))
+      const again = await trial.restart()
+      const second = await claimOne(again)
+      deepEqual([second.progress.cursor, second.progress.unfinished()], [3 * AHEAD - 1, [3 * AHEAD]])
+      deepEqual(await exceptionsOf(again, second), [exception(1)])
     },
   },
   {
@@ -165,7 +184,7 @@ export const settling: readonly CaseDefinition[] = [
           done: [[first, first]],
           exceptions: [exception(second)],
           dead: [letter(`letter ${round}`)],
-          caused: [message(`caused ${round}`)],
+          caused: messages(`caused ${round}, `, many),
         })
         let hasResolved = false
         unawaited(stored.then(() => (hasResolved = true)))
@@ -175,16 +194,19 @@ export const settling: readonly CaseDefinition[] = [
 
         const again = await trial.open()
         const left = await claimOne(again)
+        const caused = (await idsOf(again)).filter((id) => id.startsWith(`caused ${round}, `))
         const found = {
           reached: left.progress.reach === second,
           done: left.progress.isFinished(first),
           exception: (await again.exceptions(left)).some(({ position }) => position === second),
           dead: (await again.deadLetters.get(`letter ${round}`)) !== undefined,
-          caused: (await idsOf(again)).includes(`caused ${round}`),
+          caused: caused.length > 0,
         }
         const isThere = isPromised || found.done
         deepEqual(found, { reached: isThere, done: isThere, exception: isThere, dead: isThere, caused: isThere })
-        await again.settle(left, { reached: second, done: [[first, second]] })
+        if (isThere) equal(caused.length, many)
+        const { appended: tail } = await again.stats()
+        await again.settle(left, { reached: tail, done: [[1, tail]] })
         await again.release([left])
         await again.close()
       }

@@ -254,13 +254,14 @@ export const sharing: readonly CaseDefinition[] = [
     title: 'what another node has open is no orphan, and its types stay',
     needs: ['shared'],
     run: async (trial) => {
-      await nodes(trial, 1, ['events/a'])
+      const [a] = await nodes(trial, 1, ['events/a'])
       const b = await trial.open([subscription('events/b', { types: ['u'] })])
       deepEqual(
         b.findings.filter(({ kind }) => kind === 'orphan'),
         [],
       )
       deepEqual([b.takes('t'), b.takes('u')], [true, true])
+      await until(() => a?.takes('u') === true, 'The first node knows that there is somebody for it')
       const claim = await claimOne(b)
       ok(isTaken(claim, 'u', 1) && !isTaken(claim, 't', 1))
     },

@@ -1,4 +1,4 @@
-import { deepEqual, ok } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { CaseDefinition } from './case-definition.ts'
 import { message, messages } from './samples.ts'
 import { idsOf, logOf, rejectsWith, turns, until } from './trial.ts'
@@ -88,6 +88,24 @@ export const transactions: readonly CaseDefinition[] = [
       await second.commit()
       deepEqual(await open.append([mayRepeat]), [false])
       deepEqual(await idsOf(open), ['a'])
+    },
+  },
+  {
+    name: 'tx-delayed',
+    title: 'a delayed message is kept with its transaction',
+    needs: ['tx'],
+    run: async (trial) => {
+      const open = await trial.open()
+      const dueAt = open.now() + 60_000
+      for (const ends of ['rollback', 'commit'] as const) {
+        const transaction = await trial.begin()
+        await open.append([message(ends, { dueAt })], transaction.tx)
+        await transaction[ends]()
+      }
+      equal((await open.stats()).delayed, 1)
+      await trial.advance(120_000)
+      equal(await open.appendDue(10), undefined)
+      deepEqual(await idsOf(open), ['commit'])
     },
   },
   {

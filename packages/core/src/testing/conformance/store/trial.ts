@@ -6,9 +6,9 @@ import { ManualClock } from './manual-clock.ts'
 import { subscription } from './samples.ts'
 
 /** How many moments a case tries at which a crash may come. */
-export const MOMENTS = 28
+export const MOMENTS = 18
 /** The first so many are microtasks, the others turns of the event loop. */
-const microtasks = 24
+const microtasks = 14
 
 /** One case at work on one store. */
 export class Trial {

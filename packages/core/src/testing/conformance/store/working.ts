@@ -115,11 +115,8 @@ export const working: readonly CaseDefinition[] = [
         names.map((name) => progress.get(name)?.progress.cursor),
         [1, 0, 1],
       )
-      const ids = new Set(await idsOf(again))
-      deepEqual(
-        ['before', 'of events/a', 'of events/b', 'of events/c', 'after'].filter((id) => ids.has(id)),
-        ['before', 'of events/a', 'of events/c', 'after'],
-      )
+      const ids = (await idsOf(again)).filter((id) => !id.startsWith('m'))
+      deepEqual(ids, ['before', 'of events/a', 'of events/c', 'after'])
       deepEqual((await trial.effects()).sort(), ['events/a', 'events/c'])
     },
   ),

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { Progress } from '../src/ports/progress.ts'
-import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../src/ports/store.ts'
+import { Progress } from '../../src/ports/progress.ts'
+import type { Claim, LoggedMessage, NewMessage, OpenStore, Store, StoreOpening } from '../../src/ports/store.ts'
 
 /** A store with one fault, and the case of the suite that is there to find it. */
 export interface Sabotage {
@@ -211,6 +211,16 @@ export const sabotages: readonly Sabotage[] = [
       settle: (claim, settlement) => {
         const { reached = 0, done = [] } = settlement
         return open.settle(claim, { ...settlement, done: [...done, [1, reached]] })
+      },
+    })),
+  },
+  {
+    fault: 'reaches before it finishes',
+    caughtBy: 'settle-reaches-past-what-it-finishes',
+    on: overriding((open) => ({
+      settle: async (claim, settlement) => {
+        await open.settle(claim, { reached: settlement.reached })
+        await open.settle(claim, settlement)
       },
     })),
   },

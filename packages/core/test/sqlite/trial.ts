@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { Claim, NewMessage, OpenStore, Store, StoreOpening, Subscription } from '../src/ports/store.ts'
-import { ManualClock } from './manual-clock.ts'
+import type { Claim, NewMessage, OpenStore, Store, StoreOpening, Subscription } from '../../src/ports/store.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 /** A path in a folder of its own, which is removed with the test. */
 export function tempFile(name = 'bus.db'): string {

@@ -2,11 +2,11 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { OpenStore, Store } from '../src/ports/store.ts'
-import { sqlite, type SqliteOptions } from '../src/sqlite/index.ts'
-import type { StoreHarness, StoreSubject } from '../src/testing/conformance/index.ts'
+import type { OpenStore, Store } from '../../src/ports/store.ts'
+import { sqlite, type SqliteOptions } from '../../src/sqlite/index.ts'
+import type { StoreHarness, StoreSubject } from '../../src/testing/conformance/index.ts'
 
-const dedupeMs = 1_000_000_000
+const dedupeMs = 93_600_000
 
 /** The SQLite store, for the suite of stores: on a path, or on a connection of the caller's own. */
 export function sqliteHarness(on: 'path' | 'database'): StoreHarness {

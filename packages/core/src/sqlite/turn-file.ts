@@ -1,0 +1,47 @@
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+
+/**
+ * How many transactions a file has had, in eight bytes beside it, `<file>.turn`. They are written after each commit, and never
+ * synced: that costs two microseconds, and outlives the process. So whoever opens the file after a crash knows what has to be in
+ * it, write-ahead log or not. After a power cut it may be behind, and says less.
+ */
+export class TurnFile {
+  readonly #path: string
+  readonly #bytes = Buffer.alloc(8)
+  #descriptor: number | undefined
+
+  constructor(path: string) {
+    this.#path = `${path}.turn`
+  }
+
+  /** What was written last; 0 where there is nothing. */
+  get last(): number {
+    try {
+      const bytes = readFileSync(this.#path)
+      return bytes.length === 8 ? Number(bytes.readBigUInt64LE()) : 0
+    } catch {
+      return 0 // Then nothing is known, and nothing can be said.
+    }
+  }
+
+  open(turn: number): void {
+    this.#descriptor ??= openSync(this.#path, 'w')
+    this.write(turn)
+  }
+
+  write(turn: number): void {
+    if (this.#descriptor === undefined) return
+    this.#bytes.writeBigUInt64LE(BigInt(turn))
+    try {
+      writeSync(this.#descriptor, this.#bytes, 0, 8, 0)
+    } catch {
+      // The disk is full: the transaction is in the file, and this only says so.
+    }
+  }
+
+  remove(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+    rmSync(this.#path, { force: true })
+  }
+}
