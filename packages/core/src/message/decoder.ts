@@ -9,6 +9,8 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [nam
 
 const makers = new Map(tags.map(({ name, make }) => [name, make]))
 
+const parts: ReadonlySet<string> = new Set(['type', 'version', 'data'])
+
 /** Brings one message back from what its text was parsed into. Nothing in that is trusted. */
 export class Decoder {
   readonly #typeOf: (name: string) => CodecType | string | undefined
@@ -28,8 +30,8 @@ export class Decoder {
 
   #message(json: Json): object | string {
     if (!isRecord(json)) throw this.#malformed(`is ${shown(json)} and no message`)
-    const { type: name, version, data, ...more } = json
-    if (typeof name !== 'string' || Object.keys(more).length > 0) {
+    const { type: name, version, data } = json
+    if (typeof name !== 'string' || Object.keys(json).some((key) => !parts.has(key))) {
       throw this.#malformed('is no message: that has type, version, data, and nothing else')
     }
     const type = this.#typeOf(name)
