@@ -5,7 +5,7 @@ import { durable, orderOf, storing, toCompletion, WIDTH } from '../peers/durable
 import { BATCH, RawLog } from '../peers/raw-sqlite.ts'
 import { median } from '../ratios.ts'
 
-const columns = ['a raw commit, ms', 'loop delay p99, ms', 'in raw commits']
+const columns = ['a raw commit, ms', 'its p99', 'loop delay p99, ms', 'in raw commits', 'in p99s of them']
 const SLICES = 8
 const COMMITS = 40
 const MESSAGES = 12_000
@@ -46,9 +46,12 @@ async function watched(publish: Publishing): Promise<readonly number[]> {
     await publish()
     delay.disable()
   }
-  const [commitMs, delayMs] = [median(commits), delay.percentile(99) / 1e6]
-  return [commitMs, delayMs, delayMs / commitMs]
+  const [commitMs, slowMs, delayMs] = [median(commits), percentile99(commits), delay.percentile(99) / 1e6]
+  return [commitMs, slowMs, delayMs, delayMs / commitMs, delayMs / slowMs]
 }
+
+const percentile99 = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)] as number
 
 const rows: readonly (readonly [name: string, setup: () => Promise<Publishing>])[] = [
   ['iambus `publish`', publishing],
@@ -58,8 +61,9 @@ const rows: readonly (readonly [name: string, setup: () => Promise<Publishing>])
 export default {
   title: 'Durable: how long the event loop is held',
   text: `Full sync, ${WIDTH} publications in flight. The delay of the loop, as Node samples it every millisecond (which is counted in), beside a
-commit of ${BATCH} rows by hand: the median of those measured in between.`,
+commit of ${BATCH} rows by hand: the median and the 99th percentile of those measured in between. Where the machine has other work, both
+percentiles tell of that.`,
   columns,
   rows: rows.map(([name, setup]): FigureRow => ({ name, measure: async () => watched(await setup()) })),
-  aims: rows.map(([name]) => ({ name, variant: columns[2] as string, atMost: 5 })),
+  aims: rows.map(([name]) => ({ name, variant: columns[3] as string, atMost: 5 })),
 } satisfies Group as Group
