@@ -9,31 +9,35 @@ export type Lookup = (name: string, variant: string | undefined) => Measured | u
 export function aimsOf(group: Group, measured: Lookup): string[] {
   const rows = (group.aims ?? []).flatMap((aim) => {
     const own = measured(aim.name, aim.variant)
-    const isMeasured = own !== undefined && (aim.atLeast !== undefined || bytesOf(group, own).length > 0)
-    return isMeasured ? [line([aimed(aim), ...resultOf(group, aim, measured)])] : []
+    const isMeasured = own !== undefined && (aim.atLeast !== undefined || boundedOf(group, own).length > 0)
+    return isMeasured ? [line([aimed(group, aim), ...resultOf(group, aim, measured)])] : []
   })
   return rows.length === 0 ? [] : ['', line(['aim', 'measured', 'met']), line(['---', '---:', '---']), ...rows]
 }
 
-function aimed({ name, variant, atLeast, atMostBytes }: Aim): string {
+/** The unit of what is to be at most so much: a column of figures names its own. */
+const unitOf = (group: Group): string => ('rows' in group ? '' : ' B')
+
+function aimed(group: Group, { name, variant, atLeast, atMost }: Aim): string {
   const subject = variant === undefined ? name : `${name}, ${variant}`
-  if (atLeast === undefined) return `${subject}: at most ${atMostBytes} B`
+  if (atLeast === undefined) return `${subject}: at most ${atMost}${unitOf(group)}`
   const [ratio, other] = atLeast
   return `${subject}: at least ${ratio} times the speed of ${other}`
 }
 
-function resultOf(group: Group, { name, variant, atLeast, atMostBytes = 0 }: Aim, measured: Lookup): [string, string] {
+function resultOf(group: Group, { name, variant, atLeast, atMost = 0 }: Aim, measured: Lookup): [string, string] {
   const own = measured(name, variant)
   if (atLeast === undefined) {
-    const bytes = rangeOf(bytesOf(group, own).map(Math.round))
-    return [`${shownRange(bytes)} B`, yesOrNo(bytes.median <= atMostBytes)]
+    const values = boundedOf(group, own)
+    const range = rangeOf('rows' in group ? values : values.map(Math.round))
+    return [`${shownRange(range)}${unitOf(group)}`, yesOrNo(range.median <= atMost)]
   }
   const ratio = ratioOf(measured(atLeast[1], variant)?.values ?? [], own?.values ?? [])
   return [shownRange(ratio), yesOrNo(ratio.median >= atLeast[0])]
 }
 
-function bytesOf(group: Group, measured: Measured | undefined): readonly number[] {
-  if ('weights' in group) return measured?.values ?? []
+function boundedOf(group: Group, measured: Measured | undefined): readonly number[] {
+  if (!('cases' in group)) return measured?.values ?? []
   return measured?.bytes === undefined ? [] : [measured.bytes]
 }
 

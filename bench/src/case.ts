@@ -48,17 +48,18 @@ export interface Case {
   readonly setup: (tally: Tally) => Run | Promise<Run>
 }
 
-/** What we aim at: a speed beside another row of the same variant, or bytes. */
+/** What we aim at: a speed beside another row of the same variant, or so much at most. */
 export interface Aim {
   readonly name: string
   readonly variant?: string
   /** So many times as fast as which row. */
   readonly atLeast?: readonly [ratio: number, name: string]
-  readonly atMostBytes?: number
+  /** In the unit of its column; bytes, in a table of speeds or of bytes. */
+  readonly atMost?: number
 }
 
 /** One table: a file in `groups/`, as its default export. */
-export type Group = SpeedGroup | WeightGroup
+export type Group = SpeedGroup | WeightGroup | FigureGroup
 
 interface Titled {
   readonly title: string
@@ -80,6 +81,20 @@ export interface Weight {
   readonly variant: string
   /** Called once, in a fresh process with `--expose-gc`: gives the bytes, of one message or key. */
   readonly weigh: () => Promise<number>
+}
+
+/** A table of figures, each column with a unit of its own. */
+export interface FigureGroup extends Titled {
+  /** Their heads, each with its unit. */
+  readonly columns: readonly string[]
+  readonly rows: readonly FigureRow[]
+}
+
+/** One row, measured as a whole: what is in it is compared. */
+export interface FigureRow {
+  readonly name: string
+  /** Called once, in a fresh process with `--expose-gc`: gives a figure for each column, in their order. */
+  readonly measure: () => Promise<readonly number[]>
 }
 
 export interface SpeedGroup extends Titled {

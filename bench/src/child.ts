@@ -1,7 +1,7 @@
-// The process of one measurement: prints `{"value": <nanoseconds or bytes>}`. By hand, for a profile:
+// The process of one measurement: prints `{"values": [<nanoseconds, bytes or figures>]}`. By hand, for a profile:
 //   node --cpu-prof src/child.ts --group 1-request --name 'iambus request' --scale 20
 import { parseArgs } from 'node:util'
-import { type Pace, type SpeedGroup, Tally } from './case.ts'
+import { type Group, type Pace, type SpeedGroup, Tally } from './case.ts'
 import { findCase, loadGroup } from './groups.ts'
 import { bytesPerCall, nsPerCall, usualPace } from './measure.ts'
 
@@ -18,12 +18,14 @@ const { values } = parseArgs({
 const allocationBatch = 10_000
 
 const group = await loadGroup(values.group)
-const value =
-  'weights' in group
-    ? await findCase(group.weights, values.name, values.variant).weigh()
-    : await speedOrBytes(group, Number(values.scale))
-console.log(JSON.stringify({ value }))
+console.log(JSON.stringify({ values: await measured(group, Number(values.scale)) }))
 process.exit()
+
+async function measured(of: Group, scale: number): Promise<readonly number[]> {
+  if ('rows' in of) return findCase(of.rows, values.name, undefined).measure()
+  if ('weights' in of) return [await findCase(of.weights, values.name, values.variant).weigh()]
+  return [await speedOrBytes(of, scale)]
+}
 
 async function speedOrBytes(of: SpeedGroup, scale: number): Promise<number> {
   const { warmUpMs, batchMs, timedMs } = { ...usualPace, ...of.pace }

@@ -4,11 +4,13 @@ import type { Group } from './case.ts'
 
 const folder = join(import.meta.dirname, 'groups')
 
+const inOrder = new Intl.Collator('en', { numeric: true })
+
 /** The names of all groups: those of their files. They are numbered in the order in which they are printed. */
 export function groupNames(): string[] {
   return readdirSync(folder)
     .map((file) => file.replace(/\.ts$/, ''))
-    .sort()
+    .sort(inOrder.compare)
 }
 
 export async function loadGroup(name: string): Promise<Group> {

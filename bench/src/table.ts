@@ -1,15 +1,12 @@
 import type { Group, SpeedGroup } from './case.ts'
 import { aimsOf, line, type Lookup } from './aims.ts'
 import { median, rangeOf, ratioOf, short, shownRange } from './ratios.ts'
-import { casesOf, type Results, variantsOf } from './rounds.ts'
+import { cellsOf, keyOf, type Results, variantsOf } from './rounds.ts'
 
 /** One group as Markdown: a table with a row for each name and columns for each variant, and its aims. */
 export function tableOf(group: Group, results: Results): string {
-  const measured: Lookup = (name, variant) => {
-    const found = casesOf(group).find((one) => one.name === name && one.variant === variant)
-    return found && results.get(found)
-  }
-  const table = 'weights' in group ? weightTable(group, measured) : speedTable(group, measured)
+  const measured: Lookup = (name, variant) => results.get(keyOf(name, variant))
+  const table = 'cases' in group ? speedTable(group, measured) : valueTable(group, measured)
   return [`## ${group.title}`, '', group.text, '', ...table, ...aimsOf(group, measured)].join('\n')
 }
 
@@ -36,13 +33,14 @@ function speedTable(group: SpeedGroup, measured: Lookup): string[] {
   ]
 }
 
-function weightTable(group: Group, measured: Lookup): string[] {
+function valueTable(group: Group, measured: Lookup): string[] {
   const variants = variantsOf(group)
   const rows = namesOf(group).map((name) => [
     shownName(name),
     ...variants.map((variant) => {
       const own = measured(name, variant)
-      return own === undefined ? '' : shownRange(rangeOf(own.values.map(Math.round)))
+      if (own === undefined) return ''
+      return shownRange(rangeOf('weights' in group ? own.values.map(Math.round) : own.values))
     }),
   ])
   return tableLines(
@@ -51,7 +49,7 @@ function weightTable(group: Group, measured: Lookup): string[] {
   )
 }
 
-const namesOf = (group: Group): string[] => [...new Set(casesOf(group).map(({ name }) => name))]
+const namesOf = (group: Group): string[] => [...new Set(cellsOf(group).map(({ name }) => name))]
 
 const shownName = (name: string): string => (name.startsWith('iambus') ? `**${name}**` : name)
 

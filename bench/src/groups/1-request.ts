@@ -56,7 +56,7 @@ instance of a plain class. The compiler merges the one function of "direct" with
   ],
   aims: [
     { name: 'iambus `request`', atLeast: [0.5, direct.name] },
-    { name: 'iambus `request`', atMostBytes: 500 },
+    { name: 'iambus `request`', atMost: 500 },
     { name: 'iambus `request`', atLeast: [1.5, 'NestJS `CommandBus.execute`'] },
     { name: 'iambus `request`', atLeast: [2.5, 'NestJS `QueryBus.execute`'] },
   ],

@@ -45,8 +45,8 @@ the most that was in use while these were pushed in one go, none of them awaited
     ...weightsOf('p-queue per key', withPQueue, 100_000),
   ],
   aims: [
-    { name: ours, variant: columns.unawaited, atMostBytes: 120 },
-    { name: ours, variant: columns.awaited, atMostBytes: 300 },
-    { name: ours, variant: columns.idle, atMostBytes: 0 },
+    { name: ours, variant: columns.unawaited, atMost: 120 },
+    { name: ours, variant: columns.awaited, atMost: 300 },
+    { name: ours, variant: columns.idle, atMost: 0 },
   ],
 } satisfies Group as Group

@@ -93,6 +93,8 @@ interface Item {
   runs: number
   burned: number
   replayed: boolean
+  /** How many starts have ended since it was replayed. */
+  outlived: number
   edited: boolean
   startedMs: number
   dueMs: number
@@ -316,6 +318,7 @@ class World {
       runs: 0,
       burned: 0,
       replayed: false,
+      outlived: 0,
       edited: false,
       startedMs: 0,
       dueMs: 0,
@@ -368,6 +371,7 @@ class World {
       return
     }
     item.replayed = true
+    item.outlived = 0
     item.burned = 0
     item.isTouched = true
     item.isSuspect = false
@@ -531,7 +535,8 @@ class World {
     const { code } = (error ?? {}) as { code?: string }
     if (name === 'failed' && code === 'PROCESS_CRASHED') {
       if (!item.mayBeToBlame) this.#wrong(item, 'is charged for a crash, and did not run alone')
-      if (item.state !== 'waiting' && item.state !== 'unsure') this.#wrong(item, 'is charged for a crash')
+      // It is written that it runs alone before it does.
+      if (!['waiting', 'unsure', 'retrying'].includes(item.state)) this.#wrong(item, 'is charged for a crash')
       this.#checkLane(item)
       item.wasAlone = item.mayBeToBlame = false
       item.isTouched = true
@@ -550,6 +555,12 @@ class World {
     } else if (name === 'failed') {
       const expected = { retrying: 'retry', dead: 'dead', skipped: 'skipped' }[item.state as string]
       if (outcome !== expected) this.#wrong(item, `comes to ${outcome}: ${error?.stack}`)
+    } else if (name === 'dead' && code === 'PROCESS_CRASHED' && item.state !== 'dead') {
+      // A replay that has crashed the process alone; or once more, where that is what it had died of.
+      const isBrought = item.replayed && item.outlived > 0
+      if (!isBrought || (item.state !== 'waiting' && item.state !== 'unsure')) this.#wrong(item, 'is dead by a crash')
+      item.state = 'dead'
+      item.letter = letterId
     } else if (name === 'dead') {
       if (item.state !== 'dead' && item.after !== 'dead') this.#wrong(item, 'is dead')
       item.letter = letterId
@@ -580,6 +591,7 @@ class World {
       else if (crash !== undefined)
         this.#survives(item, { isRunning: running.has(item), isSoon: crash.soon !== undefined })
       else if (state === 'running' || state === 'overdue') item.state = item.after ?? 'waiting'
+      if (item.replayed && isLive(item)) item.outlived += 1
       beginReplayAnew(item)
     }
     for (const wait of this.#waits.filter(({ outcomes }) => outcomes === undefined))
@@ -613,11 +625,13 @@ class World {
         if (!call.isZombie && (item.state === 'running' || item.state === 'overdue'))
           item.state = item.after ?? 'waiting'
         if (!call.isZombie) item.after = undefined
+        item.mayBeSuspect = true // It runs alone after the next start.
         call.isZombie = true
       }
       for (const item of this.items.values()) item.wasAlone = item.mayBeToBlame = false
       for (const item of this.items.values()) {
         if (item.handler === 'm' && isLive(item)) item.state = item.letter === undefined ? 'lost' : 'dead'
+        if (item.replayed && isLive(item)) item.outlived += 1
         beginReplayAnew(item)
       }
     }

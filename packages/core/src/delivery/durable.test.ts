@@ -79,6 +79,29 @@ describe.each(Object.keys(stores))('a durable handler, on %s', (name) => {
     expect(seen.filter((order) => order % 2 === 1)).toEqual([1, 3, 5, 7, 9])
   })
 
+  test('goes on behind one that does not end, however many others of its key there are', async () => {
+    const dp = dispatcher(store)
+    const seen: number[] = []
+    const opened = Promise.withResolvers<void>()
+    const all = Promise.withResolvers<void>()
+    dp.events.bind(
+      Placed,
+      async ({ order }, { context }) => {
+        if (context.key === 'other') return
+        if (order === 0) await opened.promise
+        if (seen.push(order) === 1_200) all.resolve()
+      },
+      { name: 'a' },
+    )
+    await dp.start()
+    await Promise.all(Array.from({ length: 1_200 }, (_, order) => dp.publish(new Placed({ order }), { key: 'k' })))
+    await dp.publish(new Placed({ order: -1 }), { key: 'other', waitForResponse: true })
+    expect(seen).toEqual([])
+    opened.resolve()
+    await all.promise
+    expect(seen).toEqual(Array.from({ length: 1_200 }, (_, order) => order))
+  })
+
   test('causes messages with its end', async () => {
     const dp = dispatcher(store)
     const shipped = Promise.withResolvers<number>()

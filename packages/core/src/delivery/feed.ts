@@ -75,10 +75,10 @@ export class Feed implements Reading {
     return this.parts.claim.partition
   }
 
-  get hasRoom(): boolean {
-    if (!this.isOpen || this.#awaitsCommit) return false
+  get room(): number {
+    if (!this.isOpen || this.#awaitsCommit) return 0
     this.#isFull = this.aside.size + this.retrying + this.dead.size >= this.parts.scanAhead
-    return !this.#isFull && this.window.hasRoom
+    return this.#isFull ? 0 : this.window.room
   }
 
   /** Something that the cursor had passed is finished: there may be room again. */
@@ -101,7 +101,7 @@ export class Feed implements Reading {
     for (const message of messages) {
       const { position, key } = message.stored
       if (position <= this.readPosition) continue
-      if (!this.hasRoom || !this.#skipTo(position)) break
+      if (this.room === 0 || !this.#skipTo(position)) break
       if (!this.takes(message.stored) || journal.progress.isFinished(position)) {
         journal.pass([position, position])
         continue

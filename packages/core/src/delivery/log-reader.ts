@@ -5,10 +5,11 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LoggedMessage, OpenStore } from '../ports/store.ts'
+import { Recent } from './recent.ts'
 import { envelopeOf, unreadableOf } from './stored-envelope.ts'
 
-/** How many messages are read at a time. */
-const PAGE = 256
+/** How many messages are read at a time: no more than there is room for, but so many at least. */
+const PAGE = { most: 256, least: 32 }
 
 /** How long to wait after a failure of the store, in milliseconds. */
 const RETRY_MS = 1_000
@@ -18,7 +19,8 @@ export interface Reading {
   readonly partition: number
   /** Up to where it has been given the log. */
   readonly readPosition: number
-  readonly hasRoom: boolean
+  /** How many more messages it can take. */
+  readonly room: number
   /** Messages after `after`, without gaps but for what is there no more. It takes as many of the first ones as it can. */
   offer(messages: readonly ReadMessage[]): void
 }
@@ -66,6 +68,8 @@ export interface LogReaderParts {
 export class LogReader {
   readonly #parts: LogReaderParts
   readonly #readings: Reading[] = []
+  /** By partition. */
+  readonly #recents = new Map<number, Recent>()
   #isReading = false
   #isWanted = false
   /** Not before everything that is left from before has come back. */
@@ -118,15 +122,32 @@ export class LogReader {
 
   /** Tells whether there may be more. */
   async #readSome(partition: number): Promise<boolean> {
-    const readings = this.#readings.filter((reading) => reading.partition === partition && reading.hasRoom)
+    const readings = this.#readings.filter((reading) => reading.partition === partition && reading.room > 0)
     if (readings.length === 0 || !this.#isOpen) return false
     const after = Math.min(...readings.map(({ readPosition }) => readPosition))
-    const stored = await this.#parts.store.read(partition, after, PAGE)
-    const last = stored.at(-1)
+    const room = Math.max(...readings.map((reading) => reading.room))
+    const messages = await this.#after(partition, after, Math.min(Math.max(room, PAGE.least), PAGE.most))
+    const last = messages.at(-1)
     if (last === undefined || !this.#isOpen) return false
-    const messages = stored.map((message) => this.#readMessage(message))
-    for (const reading of readings) if (reading.readPosition < last.position) reading.offer(messages)
+    for (const reading of readings) if (reading.readPosition < last.stored.position) reading.offer(messages)
+    const all = this.#readings.filter((reading) => reading.partition === partition)
+    this.#recent(partition).passed(Math.min(...all.map(({ readPosition }) => readPosition)))
     return true
+  }
+
+  async #after(partition: number, after: number, limit: number): Promise<readonly ReadMessage[]> {
+    const recent = this.#recent(partition)
+    const known = recent.after(after, limit)
+    if (known.length > 0) return known
+    const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) => this.#readMessage(stored))
+    recent.add(after, messages)
+    return messages
+  }
+
+  #recent(partition: number): Recent {
+    let recent = this.#recents.get(partition)
+    if (recent === undefined) this.#recents.set(partition, (recent = new Recent()))
+    return recent
   }
 
   #readMessage(stored: LoggedMessage): ReadMessage {

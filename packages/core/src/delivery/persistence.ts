@@ -47,8 +47,6 @@ export class Persistence implements Causing {
   readonly waiters: Map<string, Join> = new Map()
   /** Whoever waits for anything: told at the latest when the store is closed. */
   readonly joins: Set<Join> = new Set()
-  /** What is being stored, and will be accepted then. */
-  readonly accepting: Set<Promise<void>> = new Set()
   /** By handler and partition. */
   readonly feeds: Map<string, Feed> = new Map()
   readonly #parts: PersistenceParts
@@ -176,7 +174,9 @@ export class Persistence implements Causing {
 
   /** Resolves when all that was said so far is written. What is for handlers of this process alone has left then. */
   async written(): Promise<void> {
-    await Promise.allSettled([...this.accepting, ...this.#journals.map((journal) => journal.idle())])
+    // What is called first is stored first: so when this, which is nothing, has been stored, all before it has been.
+    const accepted = async (): Promise<void> => void (await this.store.append([]))
+    await Promise.allSettled([accepted(), ...this.#journals.map((journal) => journal.idle())])
   }
 
   /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */

@@ -1,10 +1,12 @@
 import type { Waiter } from '../engine/delivery.ts'
+import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
 import type { Dispatch } from '../engine/outlet.ts'
 import { asError, InvalidOption } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { NewMessage } from '../ports/store.ts'
+import type { Route } from '../routing/handler-map.ts'
 import { Join } from './join.ts'
 import type { Persistence } from './persistence.ts'
 
@@ -28,7 +30,8 @@ export class StoredAdmission {
 
   /** Stores a message; with `tx`, as a part of the caller's transaction. */
   tell(dispatch: Dispatch, tx: unknown): Promise<void> {
-    const [envelope, stored] = this.#made(dispatch)
+    const accepting = this.#accepting(dispatch)
+    const stored = this.#persistence.stored(accepting.of)
     if (tx !== undefined) {
       const notDurable = dispatch.route.handlers.find(({ isDurable }) => !isDurable)
       if (notDurable !== undefined) {
@@ -37,7 +40,7 @@ export class StoredAdmission {
         )
       }
     }
-    return this.#append({ ...dispatch, of: envelope }, stored, tx)
+    return this.#append(accepting, stored, tx)
   }
 
   /** Stores an event, and waits for what becomes of it at each handler of this process. */
@@ -48,75 +51,71 @@ export class StoredAdmission {
         'Other nodes work on this store too: what becomes of an event is not known here. Leave out waitForResponse.'
       throw new InvalidOption(text)
     }
-    const [envelope, stored] = this.#made(dispatch)
+    const accepting = this.#accepting(dispatch)
+    const { id } = accepting.of
+    const stored = this.#persistence.stored(accepting.of)
     const join = new Join(dispatch.route.handlers)
-    const isFirst = !waiters.has(envelope.id) // Of two with one id, the second is not stored.
-    if (isFirst) waiters.set(envelope.id, join)
+    const isFirst = !waiters.has(id) // Of two with one id, the second is not stored.
+    if (isFirst) waiters.set(id, join)
     joins.add(join)
     try {
-      await this.#accept(store.append([stored]), { ...dispatch, of: envelope }, join)
+      this.#accept(await store.append([stored]), accepting, join)
       return await join.outcomes
     } finally {
-      if (isFirst) waiters.delete(envelope.id)
+      if (isFirst) waiters.delete(id)
       joins.delete(join)
     }
   }
 
   /** Stores what was caused by a handler that nobody keeps: whatever goes wrong is only a notice. */
   async store(dispatch: Dispatch): Promise<void> {
-    const envelope = this.#persistence.envelopeOf(dispatch)
+    const accepting = this.#accepting(dispatch)
     try {
-      const stored = this.#persistence.stored(envelope)
-      await this.#append({ ...dispatch, of: envelope }, stored)
+      await this.#append(accepting, this.#persistence.stored(accepting.of))
     } catch (thrown) {
-      this.#observer.say('unstored', { envelope, error: asError(thrown) })
+      this.#observer.say('unstored', { envelope: accepting.of, error: asError(thrown) })
     }
   }
 
-  #append(dispatch: Dispatch & { of: Envelope }, stored: NewMessage, tx?: unknown): Promise<void> {
+  #append(accepting: Accepting, stored: NewMessage, tx?: unknown): Promise<void> {
     const { delays, store } = this.#persistence
-    const { delay, route } = dispatch
-    const later = delay && delays.take(dispatch, delay, tx)
-    if (later === undefined) {
-      const appended = store.append([stored], tx)
-      // What is in a transaction is the caller's to finish: nothing waits for that.
-      return tx === undefined ? this.#accept(appended, dispatch) : this.#acceptNow(appended, dispatch)
-    }
-    const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
+    const { delay, route } = accepting
+    const later = delay && delays.take(accepting, delay, tx)
+    if (later === undefined) return store.append([stored], tx).then((given) => this.#accept(given, accepting))
+    const handlers = localOf(route)
     if (handlers.length === 0) return later
     return later.then(() =>
-      this.#persistence.release({ stored: [], local: [{ ...dispatch, route: { ...route, handlers } }] }),
+      this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] }),
     )
   }
 
-  #made(dispatch: Dispatch): readonly [Envelope, NewMessage] {
-    const envelope = this.#persistence.envelopeOf(dispatch)
-    return [envelope, this.#persistence.stored(envelope)]
+  #accepting(dispatch: Dispatch): Accepting {
+    const { message, route, delay } = dispatch
+    return { message, route, of: this.#persistence.envelopeOf(dispatch), delay }
   }
 
-  #accept(appended: Promise<readonly boolean[]>, dispatch: Dispatch & { of: Envelope }, join?: Join): Promise<void> {
-    const { accepting } = this.#persistence
-    const now = this.#acceptNow(appended, dispatch, join)
-    accepting.add(now)
-    const forget = (): void => void accepting.delete(now)
-    now.then(forget, forget)
-    return now
-  }
-
-  async #acceptNow(
-    appended: Promise<readonly boolean[]>,
-    dispatch: Dispatch & { of: Envelope },
-    join?: Join,
-  ): Promise<void> {
-    const { of: envelope, route } = dispatch
-    const [isNew] = await appended
+  #accept([isNew]: readonly boolean[], accepting: Accepting, join?: Join): void {
+    const { of: envelope, route } = accepting
     if (isNew !== true) {
       this.#observer.say('duplicate', { id: envelope.id, type: envelope.type })
-      return join?.skip()
+      join?.skip()
+      return
     }
-    const handlers = route.handlers.filter(({ isDurable }) => !isDurable)
     if (accepted.hasSubscribers)
       this.#observer.say('accepted', { envelope, handlers: route.handlers.map(({ name }) => name) })
-    if (handlers.length > 0) this.#deliver({ ...dispatch, route: { ...route, handlers } }, join)
+    const handlers = localOf(route)
+    if (handlers.length > 0) this.#deliver({ ...accepting, route: { ...route, handlers } }, join)
   }
+}
+
+/** A message on its way into the store, with its envelope. */
+interface Accepting extends Dispatch {
+  readonly of: Envelope
+}
+
+const none: readonly Handler[] = []
+
+/** The handlers that run in memory. Mostly there are none: then nothing is made for that. */
+function localOf({ handlers }: Route<Handler>): readonly Handler[] {
+  return handlers.every(({ isDurable }) => isDurable) ? none : handlers.filter(({ isDurable }) => !isDurable)
 }

@@ -45,12 +45,9 @@ export function unreadable({ reason }: Unreadable): CodecError {
 export function storedOf(envelope: Envelope, codec: Codec): NewMessage {
   const { id, type, key, time, givenId, message } = envelope
   const body = message instanceof Unreadable ? message.body : codec.encode(message)
-  const parts = partsOf(envelope)
-  return withChecksum({ id, type, key, time, envelope: parts, body, mayRepeat: givenId !== undefined, crc: 0 })
-}
-
-function withChecksum(message: NewMessage): NewMessage {
-  return { ...message, crc: checksumOf(message) }
+  const stored = { id, type, key, time, envelope: partsOf(envelope), body, mayRepeat: givenId !== undefined, crc: 0 }
+  stored.crc = checksumOf(stored)
+  return stored
 }
 
 /**
@@ -134,6 +131,7 @@ function isParts(parsed: unknown): parsed is StoredParts {
   return hasCauses && typeof c === 'string' && typeof h === 'object' && h !== null
 }
 
+/** The body by itself: it is the longest, and is not copied so. */
 function checksumOf({ id, type, key, time, envelope, body }: StoredMessage): number {
-  return crc32(`${id}\n${type}\n${key === undefined ? '' : `=${key}`}\n${time}\n${envelope}\n${body}`)
+  return crc32(body, crc32(`${id}\n${type}\n${key === undefined ? '' : `=${key}`}\n${time}\n${envelope}\n`))
 }

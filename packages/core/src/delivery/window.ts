@@ -20,10 +20,11 @@ export class Window {
     this.#whenRoom = whenRoom
   }
 
-  get hasRoom(): boolean {
-    if (this.#size < SIZE) return true
+  /** How many more messages there is room for. */
+  get room(): number {
+    if (this.#size < SIZE) return SIZE - this.#size
     this.#wasFull = true
-    return false
+    return 0
   }
 
   /** How many of a key are in memory. */

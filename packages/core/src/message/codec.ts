@@ -29,6 +29,7 @@ export class Codec<T extends MessageType = MessageType> {
   readonly #bounds: CodecBounds
   readonly #byName = new Map<string, CodecType | string>()
   readonly #byPrototype = new Map<unknown, CodecType>()
+  #idle: Encoder | undefined
 
   /**
    * @param types the classes of the messages, and of whatever else is an instance of a class inside them; also strings.
@@ -65,8 +66,7 @@ export class Codec<T extends MessageType = MessageType> {
       )
     }
     if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
-    const encoder = new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)
-    return this.#checkedSize(encoder.encode(message as object), 'message')
+    return this.#checkedSize(this.#encoded(message as object), 'message')
   }
 
   /**
@@ -91,6 +91,15 @@ export class Codec<T extends MessageType = MessageType> {
     }
     // It is of one of the types that the decoder knows.
     return new Decoder((name) => this.#byName.get(name), this.#bounds).decode(parsed) as MessageOf<T>
+  }
+
+  /** One encoder after the other, for as long as none of them throws: then it is in the middle of something. */
+  #encoded(message: object): string {
+    const encoder = this.#idle ?? new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)
+    this.#idle = undefined
+    const text = encoder.encode(message)
+    this.#idle = encoder
+    return text
   }
 
   #checkedSize(text: string, what: string): string {

@@ -1,13 +1,15 @@
 import { CodecError, shown } from '../errors.ts'
 import type { CodecBounds } from './codec-bounds.ts'
 import { pathOf, shownPath } from './path.ts'
-import { type CodecType, revived } from './revive.ts'
+import { type CodecType, revived, setField } from './revive.ts'
 import { Mismatch, tags } from './tags.ts'
 
 /** What a text was parsed into. */
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 const makers = new Map(tags.map(({ name, make }) => [name, make]))
+
+const partNames: ReadonlySet<string> = new Set(['type', 'version', 'data'])
 
 /** Brings one message back from what its text was parsed into. Nothing in that is trusted. */
 export class Decoder {
@@ -28,8 +30,8 @@ export class Decoder {
 
   #message(json: Json): object | string {
     if (!isRecord(json)) throw this.#malformed(`is ${shown(json)} and no message`)
-    const { type: name, version, data, ...more } = json
-    if (typeof name !== 'string' || Object.keys(more).length > 0) {
+    const { type: name, version, data } = json
+    if (typeof name !== 'string' || Object.keys(json).some((key) => !partNames.has(key))) {
       throw this.#malformed('is no message: that has type, version, data, and nothing else')
     }
     const type = this.#typeOf(name)
@@ -85,7 +87,7 @@ export class Decoder {
       if (isTag(name)) throw this.#malformed('has the name of a tag, which is none of a field')
       const key = name.startsWith('$') ? name.slice(1) : name
       const value = this.#value(json[name] as Json)
-      Object.defineProperty(fields, key, { value, enumerable: true, writable: true, configurable: true })
+      setField(fields, key, value)
       this.#path.pop()
     }
     this.#depth -= 1

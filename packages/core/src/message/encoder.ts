@@ -26,8 +26,9 @@ export class Encoder {
     this.#bounds = bounds
   }
 
-  /** To be called once: what it throws in the middle, it forgets nothing of. @throws {CodecError} */
+  /** Not to be used again once it has thrown: it is in the middle of something then. @throws {CodecError} */
   encode(message: object): string {
+    this.#length = 0
     try {
       return this.#message(message, this.#typeOf(Object.getPrototypeOf(message) as object) as CodecType)
     } catch (error) {

@@ -1,33 +1,44 @@
 import { randomFillSync } from 'node:crypto'
 
-const pool = new Uint8Array(10 * 128)
-let used = pool.length
+/** How many random bytes each id has, and for how many ids they are made at a time. */
+const BYTES = 8
+const POOLED = 160
+
+const pool = Buffer.alloc(BYTES * POOLED)
+/** The pool in hex digits: to write all of it at once takes a tenth of the time. */
+let digits = ''
+let used = 0
 let lastMs = 0
 let sequence = 0
+/** The time, as an id begins with it. */
+let prefix = ''
 
 /**
  * A new id for a message that is stored or travels: a UUID of version 7 (RFC 9562), so that ids made one after the other stand
  * side by side in an index. The twelve bits after the time count within a millisecond.
  */
 export function uuidV7(nowMs: number): string {
-  if (nowMs > lastMs) {
-    lastMs = nowMs
-    sequence = 0
-  } else if (sequence < 0xf_ff) sequence += 1
-  else {
-    lastMs += 1
-    sequence = 0
-  }
-  if (used + 8 > pool.length) {
-    randomFillSync(pool)
-    used = 0
-  }
-  const time = lastMs.toString(16).padStart(12, '0')
-  const count = sequence.toString(16).padStart(3, '0')
-  const variant = (((pool[used] as number) & 0x3f) | 0x80).toString(16)
-  let random = ''
-  for (let index = used + 1; index < used + 8; index += 1)
-    random += (pool[index] as number).toString(16).padStart(2, '0')
-  used += 8
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${variant}${random.slice(0, 2)}-${random.slice(2)}`
+  if (nowMs > lastMs) begin(nowMs)
+  else if (sequence < 0xf_ff) sequence += 1
+  else begin(lastMs + 1)
+  if (used === digits.length) refill()
+  const at = used
+  used += 2 * BYTES
+  const count = (0x70_00 + sequence).toString(16) // With the version before it.
+  return `${prefix}-${count}-${digits.slice(at, at + 4)}-${digits.slice(at + 4, used)}`
+}
+
+function begin(ms: number): void {
+  lastMs = ms
+  sequence = 0
+  const time = ms.toString(16).padStart(12, '0')
+  prefix = `${time.slice(0, 8)}-${time.slice(8)}`
+}
+
+function refill(): void {
+  randomFillSync(pool)
+  // The variant.
+  for (let at = 0; at < pool.length; at += BYTES) pool[at] = ((pool[at] as number) & 0x3f) | 0x80
+  digits = pool.toString('hex')
+  used = 0
 }

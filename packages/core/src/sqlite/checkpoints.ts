@@ -10,6 +10,10 @@ const FILLED_BYTES = 3_200
 /** What each transaction writes at least: the rows of the log and of a claim, and the last page of the messages. */
 const PAGES_EACH = 3
 
+/** The worker moves again what was written while it did so, until it is few pages, but so often at most. */
+const FEW = 64
+const PASSES = 4
+
 // Text, so that it runs from TypeScript, from `dist` and from a bundle alike.
 const program = `
 const { parentPort, workerData } = require('node:worker_threads')
@@ -18,7 +22,10 @@ const database = new DatabaseSync(workerData)
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 parentPort.on('message', () => {
   try {
-    checkpoint.get()
+    for (let pass = 0, left = Infinity; pass < ${PASSES} && left > ${FEW}; pass += 1) {
+      const { log, checkpointed } = checkpoint.get()
+      left = log - checkpointed
+    }
   } finally {
     parentPort.postMessage('done')
   }

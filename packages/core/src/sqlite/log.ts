@@ -14,15 +14,23 @@ export interface MessageRow {
   readonly crc: number
 }
 
-export interface LoggedRow extends MessageRow {
-  readonly position: number
-}
+/** A message of the log, in the order of the statements that read it. */
+export type LoggedRow = readonly [
+  position: number,
+  id: string,
+  type: string,
+  key: string | null,
+  time: number,
+  envelope: string,
+  body: string,
+  crc: number,
+]
 
 export function messageOf({ id, type, key, time, envelope, body, crc }: MessageRow): StoredMessage {
   return { id, type, key: key ?? undefined, time, envelope, body, crc }
 }
 
-function loggedOf({ position, id, type, key, time, envelope, body, crc }: LoggedRow): LoggedMessage {
+function loggedOf([position, id, type, key, time, envelope, body, crc]: LoggedRow): LoggedMessage {
   return { position, id, type, key: key ?? undefined, time, envelope, body, crc }
 }
 

@@ -2,6 +2,9 @@ import type { NewMessage } from '../ports/store.ts'
 import type { Statements } from './statements.ts'
 import type { Transaction } from './transaction.ts'
 
+/** No id comes after it, in the order of SQLite: that of the bytes. */
+const LAST = '\u{10ffff}'
+
 /** The ids that may not come again, for a time. */
 export class SeenIds {
   readonly #statements: Statements
@@ -33,14 +36,9 @@ export class SeenIds {
   forgetSome({ remembered }: Transaction): void {
     if (remembered === 0) return
     const now = this.#now()
-    const count = 2 * remembered
-    const next = this.#statements.seenAfter.all(this.#lookedUpTo, count) as SeenRow[]
-    for (const { id, expires_at: expiresAt } of next) if (expiresAt <= now) this.#statements.forgetSeen.run(id)
-    this.#lookedUpTo = next.length < count ? '' : (next.at(-1)?.id ?? '')
+    const after = this.#lookedUpTo
+    const last = this.#statements.seenAfter.get(after, 2 * remembered - 1) as { readonly id: string } | undefined
+    this.#statements.forgetExpired.run(after, last?.id ?? LAST, now)
+    this.#lookedUpTo = last?.id ?? ''
   }
-}
-
-interface SeenRow {
-  readonly id: string
-  readonly expires_at: number
 }

@@ -39,7 +39,8 @@ export const SQL: Readonly<Record<StatementName, string>> = {
 
   see: `INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`,
-  seenAfter: 'SELECT id, expires_at FROM iambus_seen WHERE id > ? ORDER BY id LIMIT ?',
+  seenAfter: 'SELECT id FROM iambus_seen WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?',
+  forgetExpired: 'DELETE FROM iambus_seen WHERE id > ? AND id <= ? AND expires_at <= ?',
   forgetSeen: 'DELETE FROM iambus_seen WHERE id = ?',
 
   delay: `INSERT INTO iambus_delayed (due_at, ${content}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -91,8 +92,13 @@ export const COUNTS: Readonly<Record<'delayed' | 'deadLetters' | 'subscriptions'
 
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>
 
+/** Those that read what is in the log: many rows, each a {@link LoggedRow}. */
+const reading: ReadonlySet<string> = new Set<StatementName>(['read', 'readArchived', 'readOne', 'readOneArchived'])
+
 export function prepareAll(database: SqliteDatabase): Statements {
-  const prepared = Object.entries(SQL).map(([name, sql]) => [name, prepare(database, sql)] as const)
+  const prepared = Object.entries(SQL).map(([name, sql]) => {
+    return [name, prepare(database, sql, reading.has(name) ? 'arrays' : 'objects')] as const
+  })
   // The keys are those of SQL.
   return Object.fromEntries(prepared) as unknown as Statements
 }
@@ -126,6 +132,7 @@ export type StatementName =
   | 'archiveOne'
   | 'see'
   | 'seenAfter'
+  | 'forgetExpired'
   | 'forgetSeen'
   | 'delay'
   | 'nextDue'

@@ -84,7 +84,8 @@ export class WriteQueue {
       this.#first += 1
       if (isSlow) break
     }
-    if (this.#first > 1_024 && this.#first * 2 > this.#waiting.length) {
+    // Often: what was taken, and all that hangs on it, must not be there still when the heap is tidied up.
+    if (this.#first * 2 >= this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#first)
       this.#first = 0
     }

@@ -1,0 +1,63 @@
+import { DatabaseSync } from 'node:sqlite'
+import { freshFile } from '../fresh-file.ts'
+
+/** How many rows a transaction has: as many as one of ours. */
+export const BATCH = 128
+
+const text = `{"type":"bench.order","version":1,"data":{"n":1,"text":"${'x'.repeat(200)}"}}`
+const id = '019ad2f0-5c8e-7000-8f3a-0123456789ab'
+
+/** What by hand would be written: a table of the shape of the log, full sync, prepared statements, and no JSON made or read. */
+export class RawLog {
+  readonly #database = new DatabaseSync(freshFile())
+  readonly #begin
+  readonly #commit
+  readonly #insert
+  readonly #delete
+  readonly #deleteRange
+  #tail = 0
+
+  constructor() {
+    const database = this.#database
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    database.exec(`CREATE TABLE message (position INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, key TEXT,
+      time INTEGER NOT NULL, envelope TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL)`)
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#commit = database.prepare('COMMIT')
+    this.#insert = database.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+    this.#delete = database.prepare('DELETE FROM message WHERE position = ?')
+    this.#deleteRange = database.prepare('DELETE FROM message WHERE position > ? AND position <= ?')
+  }
+
+  /** One row, in a transaction of its own. */
+  insertOne(): void {
+    this.#add()
+  }
+
+  /** So many rows, in one transaction. */
+  insert(count: number): void {
+    this.#transact(() => {
+      for (let row = 0; row < count; row += 1) this.#add()
+    })
+  }
+
+  /** The last rows, in one transaction: each by itself, or as a range. */
+  delete(count: number, how: 'each' | 'range'): void {
+    const after = this.#tail - count
+    this.#transact(() => {
+      if (how === 'range') this.#deleteRange.run(after, this.#tail)
+      else for (let position = after + 1; position <= this.#tail; position += 1) this.#delete.run(position)
+    })
+  }
+
+  #add(): void {
+    this.#tail += 1
+    this.#insert.run(this.#tail, id, 'bench.order', 'key-17', 1_764_000_000_000, '', text, 3_735_928_559)
+  }
+
+  #transact(work: () => void): void {
+    this.#begin.run()
+    work()
+    this.#commit.run()
+  }
+}

@@ -1,0 +1,42 @@
+import type { ReadMessage } from './log-reader.ts'
+
+/** How many messages are kept at most. */
+const SIZE = 256
+
+const none: readonly ReadMessage[] = []
+
+/**
+ * What was read last, until every handler has had it: those that are nearly equally far are given the same messages, and each
+ * is read and brought back once. It is one run of the log: whatever is not between two of them is there no more.
+ */
+export class Recent {
+  /** Behind which position they begin. */
+  #from = 0
+  #messages: readonly ReadMessage[] = none
+
+  /** The first ones after a position; none where there may be others before them. */
+  after(position: number, limit: number): readonly ReadMessage[] {
+    if (position < this.#from) return none
+    const first = this.#messages.findIndex(({ stored }) => stored.position > position)
+    return first === -1 ? none : this.#messages.slice(first, first + limit)
+  }
+
+  /** Adds what follows a position. */
+  add(after: number, messages: readonly ReadMessage[]): void {
+    if (this.#messages.at(-1)?.stored.position !== after) {
+      this.#from = after
+      this.#messages = messages
+      return
+    }
+    const all = [...this.#messages, ...messages]
+    const surplus = all.length - SIZE
+    if (surplus > 0) this.#from = (all[surplus - 1] as ReadMessage).stored.position
+    this.#messages = surplus > 0 ? all.slice(surplus) : all
+  }
+
+  /** All have had what is up to there. */
+  passed(position: number): void {
+    const last = this.#messages.at(-1)
+    if (last === undefined || last.stored.position <= position) this.#messages = none
+  }
+}
