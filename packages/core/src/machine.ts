@@ -25,6 +25,9 @@ import { responseCycles } from './routing/response-cycles.ts'
 import type { Router } from './routing/router.ts'
 import { namedByClass, openSingletons, wiringProblems } from './routing/wiring.ts'
 
+/** How long the store has to write what is left and to close, after the deadline of a stop: milliseconds. */
+const CLOSE_MS = 1_000
+
 /** What the messages of a dispatcher run on. It outlives a stop. */
 export interface Machine {
   readonly engine: Engine
@@ -122,18 +125,25 @@ export async function openBus(
       capacity.close()
       persistence?.pause()
       delays.close()
-      await drain(engine, deadlineMs)
+      const { deadlines } = engine
+      const sinceMs = deadlines.now()
+      await drain(engine, deadlineMs, async () => {
+        await lastStored
+        await persistence?.written()
+      })
       ignoreExit()
-      await lastStored
-      await persistence?.close(deadlineMs)
+      const leftMs = deadlineMs - (deadlines.now() - sinceMs)
+      await persistence?.close(Math.max(leftMs, CLOSE_MS))
       deadLetters.inStore = undefined
       await singletons.close()
     }
     deadLetters.inStore = persistence && new LettersInStore(persistence, { engine, observer })
-    await persistence?.start().catch(async (error: unknown) => {
-      await close(0, Promise.resolve())
+    try {
+      await persistence?.start()
+    } catch (error) {
+      await close(CLOSE_MS, Promise.resolve())
       throw error
-    })
+    }
     const cancel: Delays['cancel'] = async (id) =>
       (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
     return { admission, cancel, persistence, close }

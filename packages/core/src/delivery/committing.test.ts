@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../test/manual-clock.ts'
 import type { Context } from '../routing/context.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -198,6 +199,34 @@ describe('context.commit', () => {
     expect(await went.promise).toBe('TIMED_OUT')
     await dp.stop()
     expect(effects()).toEqual([])
+  })
+
+  test('that has written in time stands, also where the transaction takes longer than the handler may', async () => {
+    const clock = new ManualClock()
+    const dp = dispatcher({ clock, recover: retry({ attempts: 2, backoff: immediate() }) })
+    const [isWritten, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    dp.events.bind(Placed, async (_event, { context }) => void (await context.commit(write('a'))), {
+      name: 'a',
+      timeoutMs: 50,
+    })
+    dp.events.bind(
+      Placed,
+      async (_event, { context }) => {
+        await context.commit(async () => {
+          isWritten.resolve()
+          await mayEnd.promise
+        })
+      },
+      { name: 'b' },
+    )
+    await dp.start()
+    const outcomes = dp.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    await isWritten.promise
+    clock.advance(60)
+    mayEnd.resolve()
+    expect(await outcomes).toMatchObject([{ status: 'done' }, { status: 'done' }])
+    await dp.stop()
+    expect(effects()).toEqual(['a'])
   })
 
   test('not awaited fails the attempt, and writes nothing', async () => {

@@ -28,7 +28,10 @@ export async function commit(
     delivery.checkActive() // It may have run out of time.
     value = result
     recordResponseEvents(delivery, value)
-    return persistence.caused(rest.recorded ?? [])
+    const made = persistence.caused(rest.recorded ?? [])
+    // From here on the store decides: a retry that was decided meanwhile would run what it may have stored.
+    rest.deadline?.cancel()
+    return made
   }
   try {
     await persistence.commit(delivery, (tx) => {
@@ -43,7 +46,6 @@ export async function commit(
     throw error
   }
   rest.committed = { value }
-  rest.deadline?.cancel()
   delete rest.recorded
   return value
 }

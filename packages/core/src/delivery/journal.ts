@@ -113,6 +113,11 @@ export class Journal {
     if (gathered.rows >= ROWS) this.#send()
   }
 
+  /** Resolves when all that was said so far is written, or nothing can be any more. */
+  async settled(): Promise<void> {
+    await Promise.race([new Promise<void>((resolve) => this.whenWritten(resolve)), this.idle()])
+  }
+
   /** Writes something with `work` in it, after all that was said so far. @throws what `work` throws, and {@link StoreFailed}. */
   async commit(settlement: Settlement): Promise<void> {
     this.#send()

@@ -2,7 +2,7 @@ import type { Delivery } from '../engine/delivery.ts'
 import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
-import type { Exception } from '../ports/store.ts'
+import type { Exception, Settlement } from '../ports/store.ts'
 import type { Caused } from './caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
@@ -27,7 +27,7 @@ export class Keeping implements Keeper {
     this.#close(kept)
     if (replays !== undefined) {
       journal.revive(replays)
-      this.#feed.dead.delete(replays)
+      this.#feed.dead.remove(replays)
     }
     if (caused !== undefined) journal.cause(caused.stored)
     journal.whenWritten(() => {
@@ -69,10 +69,11 @@ export class Keeping implements Keeper {
     const feed = this.#feed
     const { journal, handler, letters, claim } = feed.parts
     const { kept } = restOf(delivery)
-    journal.bury(letters.stored(letter, claim))
+    const isAsStored = letter.envelope === delivery.envelope // Else it was redacted.
+    journal.bury(letters.stored(letter, claim, isAsStored ? kept.stored : undefined))
     if (delivery.key !== undefined && handler.onDead === 'park' && kept.position !== undefined) {
       this.#except(kept, { state: 'dead', key: delivery.key, note: letter.id })
-      feed.dead.set(letter.id, delivery)
+      feed.dead.add(letter.id, delivery)
     } else this.#close(kept)
     journal.whenWritten(told)
   }
@@ -89,11 +90,18 @@ export class Keeping implements Keeper {
     kept.isException = true
   }
 
+  parked(key: string): void {
+    this.#feed.parked(key)
+  }
+
   left(delivery: Delivery): void {
     const feed = this.#feed
-    feed.window.leave(delivery.key, restOf(delivery).kept)
+    const { key, state } = delivery
+    feed.window.leave(key, restOf(delivery).kept)
     feed.lessAside()
-    if (delivery.key !== undefined) feed.refill.key(delivery.key)
+    if (key === undefined) return
+    if (state === 'dead') feed.parked(key)
+    else feed.refill.key(key)
   }
 
   async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
@@ -105,21 +113,23 @@ export class Keeping implements Keeper {
       caused = made
       return made.stored
     }
-    if (position !== undefined) this.#feed.beginCommit(position)
-    try {
-      await journal.commit({
-        done: position === undefined || isException ? [] : [[position, position]],
-        cleared: position !== undefined && isException ? [position] : [],
-        revived: replays === undefined ? [] : [replays],
-        work: (tx) => {
-          const made = work(tx)
-          return made instanceof Promise ? made.then(remember) : remember(made)
-        },
-      })
-    } finally {
-      if (position !== undefined) this.#feed.endCommit(position)
+    kept.isCommitting = true
+    const settlement: Settlement = {
+      done: position === undefined || isException ? [] : [[position, position]],
+      cleared: position !== undefined && isException ? [position] : [],
+      revived: replays === undefined ? [] : [replays],
+      work: (tx) => {
+        const made = work(tx)
+        return made instanceof Promise ? made.then(remember) : remember(made)
+      },
     }
-    if (replays !== undefined) this.#feed.dead.delete(replays)
+    try {
+      await journal.commit(settlement)
+    } finally {
+      kept.isCommitting = false
+      this.#feed.committed()
+    }
+    if (replays !== undefined) this.#feed.dead.remove(replays)
     if (caused !== undefined) causing.release(caused)
   }
 

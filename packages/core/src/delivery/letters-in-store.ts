@@ -49,6 +49,7 @@ export class LettersInStore implements LetterBox {
     return outcomes
   }
 
+  /** @throws {DeadLetterUnavailable | CodecError} */
   async replayEdited(id: string, envelope: Envelope): Promise<Promise<Outcome[]>[]> {
     const { store, letters } = this.#persistence
     const [letter] = await this.#found(id)
@@ -56,7 +57,8 @@ export class LettersInStore implements LetterBox {
     const { name: handler } = this.#feedOf(letter).parts.handler
     // What is kept is redacted; what is replayed is not.
     const redacted = this.#engine.letters.redacted({ envelope, handler, attempts: attemptsOf(letter.attempts) })
-    const message: StoredMessage = letters.message(redacted.envelope)
+    letters.message(envelope)
+    const message: StoredMessage = letters.kept(redacted.envelope)
     if (!(await store.deadLetters.beginReplay(id, message))) throw beingReplayed(id)
     return [this.#begin(letter, envelope)]
   }
@@ -68,7 +70,7 @@ export class LettersInStore implements LetterBox {
     for (const letter of removed) {
       const { envelope, handler, error } = this.#shown(letter)
       this.#observer.say('dropped', { envelope, handler, error, by: 'deadLetters' })
-      this.#persistence.feedOf(letter)?.discard(letter.id)
+      this.#persistence.feedOf(letter)?.dead.discard(letter.id)
     }
     return removed.length
   }
@@ -78,14 +80,15 @@ export class LettersInStore implements LetterBox {
     let parked = 0
     for (const letter of removed) {
       const feed = this.#persistence.feedOf(letter)
-      parked += feed?.dropBehind(letter.id) ?? 0
-      feed?.discard(letter.id)
+      parked += feed?.dead.dropBehind(letter.id) ?? 0
+      feed?.dead.discard(letter.id)
+      await feed?.parts.journal.settled()
     }
     return { letters: removed.length, parked }
   }
 
   #shown(letter: StoredDeadLetter): DeadLetter {
-    const parked = this.#persistence.feedOf(letter)?.parkedBehind(letter.id) ?? 0
+    const parked = this.#persistence.feedOf(letter)?.dead.parkedBehind(letter.id) ?? 0
     return this.#persistence.letters.shown(letter, parked)
   }
 
@@ -128,7 +131,7 @@ export class LettersInStore implements LetterBox {
     joins.add(join)
     void join.outcomes.then(() => joins.delete(join))
     this.#observer.say('replayed', { envelope, handler: letter.subscription, letterId: letter.id })
-    feed.replay(letter, envelope, { waiter: join })
+    feed.dead.replay(letter, envelope, { waiter: join, isEdited: edited !== undefined })
     return join.outcomes
   }
 }

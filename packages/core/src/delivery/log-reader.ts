@@ -72,7 +72,8 @@ export class LogReader {
   readonly #recents = new Map<number, Recent>()
   #isReading = false
   #isWanted = false
-  #isStopped = false
+  /** Not before everything that is left from before has come back. */
+  #isOpen = false
 
   constructor(parts: LogReaderParts) {
     this.#parts = parts
@@ -85,13 +86,18 @@ export class LogReader {
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
     this.#isWanted = true
-    if (this.#isReading || this.#isStopped) return
+    if (this.#isReading || !this.#isOpen) return
     this.#isReading = true
     queueMicrotask(() => void this.#readAll())
   }
 
+  begin(): void {
+    this.#isOpen = true
+    this.wake()
+  }
+
   stop(): void {
-    this.#isStopped = true
+    this.#isOpen = false
   }
 
   /** The messages at these positions, as they are brought back. */
@@ -101,7 +107,7 @@ export class LogReader {
 
   async #readAll(): Promise<void> {
     try {
-      while (this.#isWanted && !this.#isStopped) {
+      while (this.#isWanted && this.#isOpen) {
         this.#isWanted = false
         for (const partition of new Set(this.#readings.map((reading) => reading.partition))) {
           while (await this.#readSome(partition));
@@ -117,12 +123,12 @@ export class LogReader {
   /** Tells whether there may be more. */
   async #readSome(partition: number): Promise<boolean> {
     const readings = this.#readings.filter((reading) => reading.partition === partition && reading.room > 0)
-    if (readings.length === 0 || this.#isStopped) return false
+    if (readings.length === 0 || !this.#isOpen) return false
     const after = Math.min(...readings.map(({ readPosition }) => readPosition))
     const room = Math.max(...readings.map((reading) => reading.room))
     const messages = await this.#after(partition, after, Math.min(Math.max(room, PAGE.least), PAGE.most))
     const last = messages.at(-1)
-    if (last === undefined || this.#isStopped) return false
+    if (last === undefined || !this.#isOpen) return false
     for (const reading of readings) if (reading.readPosition < last.stored.position) reading.offer(messages)
     const all = this.#readings.filter((reading) => reading.partition === partition)
     this.#recent(partition).passed(Math.min(...all.map(({ readPosition }) => readPosition)))
@@ -149,7 +155,7 @@ export class LogReader {
   }
 
   #fail(error: Error): void {
-    if (this.#isStopped) return
+    if (!this.#isOpen) return
     const { observer, deadlines, store } = this.#parts
     observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs: RETRY_MS })
     deadlines.after(RETRY_MS, this.wake)

@@ -47,6 +47,8 @@ export class Persistence implements Causing {
   readonly waiters: Map<string, Join> = new Map()
   /** Whoever waits for anything: told at the latest when the store is closed. */
   readonly joins: Set<Join> = new Set()
+  /** What is being stored, and will be accepted then. */
+  readonly accepting: Set<Promise<void>> = new Set()
   /** By handler and partition. */
   readonly feeds: Map<string, Feed> = new Map()
   readonly #parts: PersistenceParts
@@ -85,7 +87,7 @@ export class Persistence implements Causing {
     let suspects = 0
     for (const feed of feeds) suspects += await recover(feed)
     if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
-    this.#reader.wake()
+    this.#reader.begin()
     this.delays.wake()
   }
 
@@ -172,41 +174,40 @@ export class Persistence implements Causing {
     for (const feed of this.feeds.values()) feed.isOpen = false
   }
 
-  /** Writes what is left to be written, gives the claims back, and closes the store, which it does in any case. */
+  /** Resolves when all that was said so far is written. What is for handlers of this process alone has left then. */
+  async written(): Promise<void> {
+    await Promise.allSettled([...this.accepting, ...this.#journals.map((journal) => journal.idle())])
+  }
+
+  /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */
   async close(deadlineMs: number): Promise<void> {
-    const { name } = this.store
-    try {
-      await this.#giveBack(deadlineMs).finally(() => this.store.close())
-    } catch (thrown) {
-      this.#parts.observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
-    }
-    const stopped = new Stopped(
-      `The dispatcher stopped before it was known. What is in ${name} is run after a new start.`,
-    )
+    const { store } = this
+    const feeds = [...this.feeds.values()]
+    for (const feed of feeds) feed.dead.letGo()
+    await this.#try(deadlineMs, async () => {
+      await this.written()
+      await store.release(feeds.map(({ parts }) => parts.claim))
+    })
+    for (const journal of this.#journals) journal.giveUp()
+    await this.#try(deadlineMs, () => store.close())
+    const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
     for (const join of this.joins) join.stop(stopped)
   }
 
-  async #giveBack(deadlineMs: number): Promise<void> {
-    try {
-      await this.#written(deadlineMs)
-    } finally {
-      for (const journal of this.#journals) journal.giveUp()
-      for (const feed of this.feeds.values()) feed.letGo()
-    }
-    await this.store.release([...this.feeds.values()].map(({ parts }) => parts.claim))
-  }
-
-  /** @throws {StoreFailed} at the deadline. */
-  async #written(deadlineMs: number): Promise<void> {
-    const { clock } = this.#parts.engine
+  /** What fails in closing, or takes too long, is only a notice. */
+  async #try(deadlineMs: number, run: () => Promise<void>): Promise<void> {
+    const { engine, observer } = this.#parts
+    const { name } = this.store
     let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
       if (deadlineMs === Number.POSITIVE_INFINITY) return
-      const error = new StoreFailed('STORE_FAILED', `It could not write what was left within ${deadlineMs} ms.`)
-      timer = clock.after(deadlineMs, () => reject(error))
+      const error = new StoreFailed('STORE_FAILED', `It could not be closed within ${deadlineMs} ms.`)
+      timer = engine.clock.after(deadlineMs, () => reject(error))
     })
     try {
-      await Promise.race([Promise.all(this.#journals.map((journal) => journal.idle())), late])
+      await Promise.race([run(), late])
+    } catch (thrown) {
+      observer.say('storeCloseFailed', { store: name, error: asError(thrown) })
     } finally {
       timer?.cancel()
     }

@@ -4,6 +4,7 @@ import type { Kept } from '../engine/kept.ts'
 import type { Exception } from '../ports/store.ts'
 import type { Feed } from './feed.ts'
 import type { ReadMessage } from './log-reader.ts'
+import { resumeReplays } from './resume-replays.ts'
 import { failuresOf } from './stored-failures.ts'
 
 /** How many messages are brought back at a time. */
@@ -35,10 +36,7 @@ export async function recover(feed: Feed): Promise<number> {
     if (key === undefined) feed.refill.alone(undefined, { position, state, note })
     else feed.aside.add(key, { position, state, note })
   }
-  for (const letter of await store.deadLetters.replaying(claim.subscription)) {
-    if (letter.partition !== claim.partition) continue
-    feed.parts.suspects.add((whenLeft) => feed.replay(letter, feed.parts.letters.envelope(letter), { whenLeft }))
-  }
+  await resumeReplays(feed)
   feed.refill.all()
   return suspects
 }
@@ -106,6 +104,6 @@ async function resumeDead(feed: Feed, { position, note: id = '' }: Exception): P
   const envelope = letters.envelope(letter)
   const dead = new Delivery(handler, envelope.message, envelope, undefined)
   dead.rest = { letter: id, kept: { keeper: feed.keeper, position, isException: true } }
-  feed.dead.set(id, dead)
+  feed.dead.add(id, dead)
   engine.held.holdDead(dead)
 }

@@ -3,6 +3,8 @@ export interface AsideEntry {
   readonly position: number
   readonly state: 'aside' | 'started' | 'alone'
   readonly note: string | undefined
+  /** To be called when one before it is dead, and holds their lane: somebody waits for what becomes of it. */
+  readonly whenParked?: (() => void) | undefined
 }
 
 /** What is set aside of each key, in the order of the log. Only where it is, is in memory; the messages are not. */
@@ -41,6 +43,12 @@ export class SetAside {
   first(key: string): AsideEntry | undefined {
     const of = this.#byKey.get(key)
     return of?.entries[of.first]
+  }
+
+  /** All of a key, in the order of the log. */
+  of(key: string): readonly AsideEntry[] {
+    const of = this.#byKey.get(key)
+    return of === undefined ? [] : of.entries.slice(of.first)
   }
 
   shift(key: string): AsideEntry | undefined {

@@ -59,7 +59,7 @@ export class StoredAdmission {
     if (isFirst) waiters.set(id, join)
     joins.add(join)
     try {
-      this.#accept(await store.append([stored]), accepting, join)
+      await this.#underWay(store.append([stored]).then((given) => this.#accept(given, accepting, join)))
       return await join.outcomes
     } finally {
       if (isFirst) waiters.delete(id)
@@ -81,7 +81,11 @@ export class StoredAdmission {
     const { delays, store } = this.#persistence
     const { delay, route } = accepting
     const later = delay && delays.take(accepting, delay, tx)
-    if (later === undefined) return store.append([stored], tx).then((given) => this.#accept(given, accepting))
+    if (later === undefined) {
+      const now = store.append([stored], tx).then((given) => this.#accept(given, accepting))
+      // What is in a transaction is the caller's to finish: nothing waits for that.
+      return tx === undefined ? this.#underWay(now) : now
+    }
     const handlers = localOf(route)
     if (handlers.length === 0) return later
     return later.then(() =>
@@ -92,6 +96,15 @@ export class StoredAdmission {
   #accepting(dispatch: Dispatch): Accepting {
     const { message, route, delay } = dispatch
     return { message, route, of: this.#persistence.envelopeOf(dispatch), delay }
+  }
+
+  /** To be waited for, until it has ended. */
+  #underWay(now: Promise<void>): Promise<void> {
+    const { accepting } = this.#persistence
+    accepting.add(now)
+    const forget = (): void => void accepting.delete(now)
+    now.then(forget, forget)
+    return now
   }
 
   #accept([isNew]: readonly boolean[], accepting: Accepting, join?: Join): void {

@@ -36,6 +36,11 @@ export class Unreadable {
   }
 }
 
+/** Why a message that cannot be read is not given to a handler. */
+export function unreadable({ reason }: Unreadable): CodecError {
+  return new CodecError('UNREADABLE', `The message cannot be read, and was not edited: ${reason}`)
+}
+
 /** An envelope as it is stored. @throws {CodecError} for a message that would not come back as it is. */
 export function storedOf(envelope: Envelope, codec: Codec): NewMessage {
   const { id, type, key, time, givenId, message } = envelope
@@ -109,10 +114,21 @@ function parsedParts(text: string): StoredParts {
   if (text === '') return {}
   try {
     const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+    return isParts(parsed) ? parsed : {}
   } catch {
     return {} // It is damaged, as the checksum has told.
   }
+}
+
+/** Whether it is what was written: where the checksum is another, it may be anything. */
+function isParts(parsed: unknown): parsed is StoredParts {
+  if (typeof parsed !== 'object' || parsed === null) return false
+  const { h = {}, c = '', by = [], d = 0 } = parsed as { readonly [N in keyof StoredParts]: unknown }
+  const isCause = (link: unknown): boolean => {
+    return Array.isArray(link) && link.length === 3 && link.every((part) => typeof part === 'string')
+  }
+  const hasCauses = Array.isArray(by) && by.every(isCause) && typeof d === 'number'
+  return hasCauses && typeof c === 'string' && typeof h === 'object' && h !== null
 }
 
 /** The body by itself: it is the longest, and is not copied so. */

@@ -5,7 +5,7 @@ import type { DeadLetter, StoredLetter } from '../ports/dead-letters.ts'
 import type { Claim, StoredDeadLetter, StoredMessage } from '../ports/store.ts'
 import { asError } from '../errors.ts'
 import { attemptsOf, errorName, storedAttempts } from './stored-failures.ts'
-import { envelopeOf, storedOf, unreadableOf } from './stored-envelope.ts'
+import { envelopeOf, storedOf, Unreadable, unreadableOf } from './stored-envelope.ts'
 
 /** Dead letters as they are stored, and as they are shown. */
 export class StoredLetters {
@@ -17,13 +17,14 @@ export class StoredLetters {
     this.#clock = clock
   }
 
-  stored(letter: StoredLetter, { subscription, partition }: Claim): StoredDeadLetter {
+  /** @param message as it was stored, where it is still that. */
+  stored(letter: StoredLetter, { subscription, partition }: Claim, message?: StoredMessage): StoredDeadLetter {
     const { id, envelope, error, attempts, diedAt } = letter
     return {
       id,
       subscription,
       partition,
-      message: this.message(envelope),
+      message: message ?? this.kept(envelope),
       correlationId: envelope.correlationId,
       error: errorName(error),
       attempts: storedAttempts(attempts),
@@ -32,7 +33,17 @@ export class StoredLetters {
     }
   }
 
-  /** What can be stored of a message. One that was redacted so that it cannot be is stored without its content. */
+  /** What can be stored of a message. One that was changed so that it cannot be is stored without its content. */
+  kept(envelope: Envelope): StoredMessage {
+    try {
+      return this.message(envelope)
+    } catch (thrown) {
+      const message = new Unreadable('', asError(thrown).message)
+      return this.message(envelope.with({ message, headers: envelope.headers }))
+    }
+  }
+
+  /** @throws {CodecError} */
   message(envelope: Envelope): StoredMessage {
     const { mayRepeat: _, ...message } = storedOf(envelope, this.#codec)
     return message

@@ -156,7 +156,9 @@ export class Engine implements HandlerEngine, HoldingEngine {
     const behind = heads.flatMap((head) => (head.lane?.head === head ? [head, ...head.lane] : [head]))
     return [...behind, ...this.held.parking].filter(
       ({ abandoned, rest, state }) =>
-        state !== 'dropped' && (abandoned === undefined || rest?.decision?.recovery.outcome === 'retry'),
+        state !== 'dropped' &&
+        state !== 'dead' &&
+        (abandoned === undefined || rest?.decision?.recovery.outcome === 'retry'),
     )
   }
 

@@ -32,6 +32,8 @@ export class HeldLanes {
   readonly parking: Parking
   readonly #engine: HoldingEngine
   readonly #retries: Retries
+  /** Their time has come, and it is not written yet that they start. */
+  readonly #starting = new Set<Delivery>()
   /** Heads of lanes that are held no more. */
   readonly #freed: Delivery[] = []
 
@@ -57,16 +59,19 @@ export class HeldLanes {
     this.#retries.add(delivery, delayMs)
   }
 
-  /** A dead delivery takes a free lane, and holds it. */
+  /** A dead delivery takes its lane, and holds it: now, or when a handler from before a stop has left it. */
   holdDead(dead: Delivery): void {
+    dead.state = 'dead'
     if (dead.key !== undefined && dead.target.lanes.enter(dead.key, dead)) this.parking.park(dead)
   }
 
   /** Puts a dead letter back: where its dead delivery stands, or as the next in its lane. */
   replay(delivery: Delivery, dead: Delivery | undefined): void {
     const { key, target } = delivery
-    if (dead !== undefined) this.#takePlaceOf(dead, delivery)
-    if (dead !== undefined || key === undefined || target.lanes.enterNext(key, delivery)) this.#engine.ready(delivery)
+    const holds = dead !== undefined && (dead.lane === undefined || dead.lane.head === dead)
+    if (holds) this.#takePlaceOf(dead, delivery)
+    else if (dead !== undefined) dead.state = 'dropped'
+    if (holds || key === undefined || target.lanes.enterNext(key, delivery)) this.#engine.ready(delivery)
     else {
       this.#engine.census.inFlight += 1
       this.#engine.census.waiting += 1
@@ -89,8 +94,9 @@ export class HeldLanes {
   free(delivery: Delivery): void {
     const { key, lane, target } = delivery
     this.parking.unpark(delivery)
-    delivery.state = 'ended'
-    if (key === undefined || lane?.head !== delivery) return
+    const isBehind = lane !== undefined && lane.head !== delivery
+    delivery.state = isBehind ? 'dropped' : 'ended'
+    if (key === undefined || lane === undefined || isBehind) return
     let next = target.lanes.leave(key, lane)
     while (next?.state === 'dropped') {
       next.state = 'ended'
@@ -113,27 +119,30 @@ export class HeldLanes {
 
   /** Gives up what waits for its next attempt, and whatever is behind it or will be: nothing can overtake it. */
   stopRetrying(): void {
-    for (const delivery of this.#retries) this.#stopLane(delivery)
+    for (const delivery of this.retrying()) this.#stopLane(delivery)
   }
 
   freeRetrying(): void {
-    for (const delivery of this.#retries.takeAll()) this.free(delivery)
+    for (const delivery of [...this.#retries.takeAll(), ...this.#starting]) this.free(delivery)
+    this.#starting.clear()
   }
 
   /** Every delivery that waits for its next attempt. */
   retrying(): Delivery[] {
-    return [...this.#retries]
+    return [...this.#retries, ...this.#starting]
   }
 
   #due(delivery: Delivery): void {
     const { rest } = delivery
     const go = (): void => {
+      this.#starting.delete(delivery)
       if (delivery.state !== 'retrying' || delivery.abandoned !== undefined) return
       this.#engine.ready(delivery)
       this.#engine.pump()
     }
-    if (rest?.kept === undefined) go()
-    else rest.kept.keeper.restart(delivery, go)
+    if (rest?.kept === undefined) return go()
+    this.#starting.add(delivery)
+    rest.kept.keeper.restart(delivery, go)
   }
 
   #takePlaceOf(held: Delivery, next: Delivery): void {

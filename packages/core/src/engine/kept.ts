@@ -1,4 +1,5 @@
 import type { StoredLetter } from '../ports/dead-letters.ts'
+import type { StoredMessage } from '../ports/store.ts'
 import type { Delivery } from './delivery.ts'
 import type { Failures } from './failures.ts'
 
@@ -17,6 +18,8 @@ export interface Keeper {
   bury(delivery: Delivery, letter: StoredLetter, told: () => void): void
   /** Whether a dead one is there still, and holds its lane. */
   holds(delivery: Delivery): boolean
+  /** A lane is held by a dead one from now on. */
+  parked(key: string): void
   /** It was waiting behind a dead one in memory, and does so in the store from now on. */
   setAside(delivery: Delivery): void
   /** Its next attempt is due. `go` is called when it is written that it starts. */
@@ -38,6 +41,10 @@ export interface Kept {
   fault?: Error | undefined
   /** Whether its message cannot be read: then no other attempt will help. */
   isUnreadable?: boolean
+  /** Its message as it was stored, where it is that: a handler may change what it is given. */
+  stored?: StoredMessage | undefined
+  /** Whether its commit is on its way to the store. */
+  isCommitting?: boolean
   /** What it has caused, ready to be written: set by `prepare`, taken by `finish`. */
   caused?: unknown
   /** To be called when it leaves memory. */

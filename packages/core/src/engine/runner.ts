@@ -136,6 +136,10 @@ export class Runner implements WorkerEngine {
         delivery.state = 'ended'
         continue
       }
+      if (delivery.state === 'dead') {
+        this.#settlement.park(delivery)
+        continue
+      }
       let value: unknown
       let isPromise = false
       let thrown: { readonly error: unknown } | undefined

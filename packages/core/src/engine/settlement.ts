@@ -141,6 +141,12 @@ export class Settlement {
     })
   }
 
+  /** The turn of a dead delivery has come, which a handler from before a stop had kept from its place. */
+  park(dead: Delivery): void {
+    this.#parts.held.parking.park(dead)
+    if (dead.key !== undefined) dead.rest?.kept?.keeper.parked(dead.key)
+  }
+
   /** Reports a delivery that was given up, and has not ended after the grace time. */
   watch(delivery: Delivery): void {
     const rest = delivery.more()

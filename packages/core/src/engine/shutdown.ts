@@ -6,8 +6,9 @@ import type { Engine } from './engine.ts'
  * At the deadline it gives up the rest: signals abort, and each delivery is reported. What is parked is reported, and stays.
  *
  * @param deadlineMs in milliseconds; `Infinity` for as long as it takes.
+ * @param written resolves when what has ended is written, where it is kept: that may have caused more.
  */
-export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
+export async function drain(engine: Engine, deadlineMs: number, written?: () => Promise<void>): Promise<void> {
   engine.stopping = true
   engine.held.stopRetrying()
   engine.leaveKept()
@@ -15,7 +16,7 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   const deadline = new Promise<void>((resolve) => {
     if (deadlineMs !== Number.POSITIVE_INFINITY) timer = engine.clock.after(deadlineMs, resolve)
   })
-  await Promise.race([engine.census.idle(), deadline])
+  await Promise.race([written === undefined ? engine.census.idle() : idle(engine, written), deadline])
   timer?.cancel()
   engine.stopped = true
   const reason = `stop() reached its deadline of ${deadlineMs} ms`
@@ -24,6 +25,13 @@ export async function drain(engine: Engine, deadlineMs: number): Promise<void> {
   }
   engine.held.freeRetrying()
   engine.forgetRunning()
+}
+
+async function idle({ census }: Engine, written: () => Promise<void>): Promise<void> {
+  do {
+    await census.idle()
+    await written()
+  } while (census.inFlight > 0)
 }
 
 const watched = new Map<Engine, (reason: string) => void>()

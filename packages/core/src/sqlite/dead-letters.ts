@@ -5,6 +5,7 @@ import type { GroupCommit } from './group-commit.ts'
 import { prepare, type SqliteDatabase, type SqliteStatement, type SqlValue } from './handle.ts'
 import { type MessageRow, messageOf } from './log.ts'
 import type { Transaction } from './transaction.ts'
+import type { Reads } from './reads.ts'
 import { pageOfLetters, type Statements } from './statements.ts'
 
 interface LetterRow extends MessageRow {
@@ -48,6 +49,7 @@ interface LetterParts {
   readonly database: SqliteDatabase
   readonly statements: Statements
   readonly commits: GroupCommit
+  readonly reads: Reads
 }
 
 /** The dead letters, in the order of their deaths: that of `seq`. */
@@ -60,8 +62,8 @@ export class SqliteDeadLetters implements DeadLetterLog {
   }
 
   async get(id: string): Promise<StoredDeadLetter | undefined> {
-    await this.#parts.commits.ended()
-    const row = this.#parts.statements.letter.get(id) as LetterRow | undefined
+    const { reads, statements } = this.#parts
+    const row = await reads.settled(() => statements.letter.get(id) as LetterRow | undefined)
     return row === undefined ? undefined : letterOf(row)
   }
 
@@ -75,11 +77,12 @@ export class SqliteDeadLetters implements DeadLetterLog {
         `No page of dead letters begins after ${shown(after)}. Pass the 'next' of the page before.`,
       )
     }
-    await this.#parts.commits.ended()
     const conditions = conditionsOf(filter)
     const values = conditions.map(([, value]) => value)
-    const statement = this.#page(conditions.map(([condition]) => condition))
-    const rows = statement.all(start, ...values, limit + 1) as LetterRow[]
+    const rows = await this.#parts.reads.settled(() => {
+      const statement = this.#page(conditions.map(([condition]) => condition))
+      return statement.all(start, ...values, limit + 1) as LetterRow[]
+    })
     const page = rows.slice(0, limit)
     return { letters: page.map(letterOf), next: rows.length > limit ? String(page.at(-1)?.seq ?? start) : undefined }
   }
@@ -95,8 +98,8 @@ export class SqliteDeadLetters implements DeadLetterLog {
   }
 
   async replaying(subscription: string): Promise<readonly StoredDeadLetter[]> {
-    await this.#parts.commits.ended()
-    return (this.#parts.statements.replaying.all(subscription) as LetterRow[]).map(letterOf)
+    const { reads, statements } = this.#parts
+    return (await reads.settled(() => statements.replaying.all(subscription) as LetterRow[])).map(letterOf)
   }
 
   beginReplay(id: string, edited?: StoredMessage): Promise<boolean> {

@@ -2,11 +2,13 @@ import type { NewMessage, ScheduleStore } from '../ports/store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Log, MessageRow } from './log.ts'
 import { messageOf } from './log.ts'
+import type { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
 
 interface DelayParts {
   readonly statements: Statements
   readonly commits: GroupCommit
+  readonly reads: Reads
   readonly log: Log
   readonly now: () => number
 }
@@ -46,9 +48,8 @@ export class Delays implements ScheduleStore {
     })
   }
 
-  async dueAt(name: string): Promise<number | undefined> {
-    await this.#parts.commits.ended()
-    return this.#dueAt(name)
+  dueAt(name: string): Promise<number | undefined> {
+    return this.#parts.reads.settled(() => this.#dueAt(name))
   }
 
   #dueAt(name: string): number | undefined {

@@ -8,7 +8,7 @@ import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import { Transaction } from './transaction.ts'
 import type { Watch } from './watch.ts'
-import type { Works } from './works.ts'
+import { endedByWork, insideWork, type Works } from './works.ts'
 
 interface GroupCommitParts {
   readonly name: string
@@ -219,7 +219,7 @@ export class GroupCommit {
       return false
     }
     this.#lostBy = undefined
-    queued.fail(error)
+    queued.fail(isOfTheFile(error) ? failureOf(error, this.#parts.name) : error)
     return true
   }
 
@@ -292,10 +292,3 @@ export class GroupCommit {
     if (isNews) this.#parts.wake()
   }
 }
-
-const insideWork =
-  'Something was stored, and perhaps awaited, inside the function given to commit(): it can be stored only after that has ' +
-  'ended, and that would wait for it. Cause messages by the context of the handler, before or inside of it, or publish after it.'
-const endedByWork =
-  'the function given to commit() ended the transaction by itself. Leave BEGIN, COMMIT and ROLLBACK to the bus; SAVEPOINT is ' +
-  'yours to use.'

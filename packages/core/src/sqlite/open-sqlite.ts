@@ -11,15 +11,16 @@ import type {
   Settlement,
   StoreStats,
 } from '../ports/store.ts'
-import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { ForeignTransaction } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
 import { failureOf } from './failure.ts'
 import { GroupCommit } from './group-commit.ts'
-import { isInTransaction, isOpen, prepare, type SqliteDatabase } from './handle.ts'
+import { isInTransaction, prepare, type SqliteDatabase } from './handle.ts'
 import { Log } from './log.ts'
 import { Pruning } from './prune.ts'
+import { Reads } from './reads.ts'
 import type { Registered } from './registration.ts'
 import type { SqliteSettings } from './settings.ts'
 import { SeenIds } from './seen-ids.ts'
@@ -58,6 +59,7 @@ export class OpenSqlite implements OpenStore {
   readonly #delays: Delays
   readonly #watch: Watch
   readonly #works: Works
+  readonly #reads: Reads
   readonly #seen: SeenIds
   #latest: number
   /** Up to where messages can be read while a transaction of the caller's is open that appends some. */
@@ -90,13 +92,15 @@ export class OpenSqlite implements OpenStore {
       busyTimeoutMs: settings.commitTimeoutMs,
     })
     const commits = this.#commits
+    const reads = new Reads({ name, database, commits })
+    this.#reads = reads
     const log = new Log({ statements, now, seen, isArchived: settings.completion === 'archive' })
     this.#log = log
     this.#seen = seen
     this.#claims = new Claims({ name, statements, commits, log, ids })
-    this.#delays = new Delays({ statements, commits, log, now })
+    this.#delays = new Delays({ statements, commits, reads, log, now })
     this.schedules = this.#delays
-    this.deadLetters = new SqliteDeadLetters({ database, statements, commits })
+    this.deadLetters = new SqliteDeadLetters({ database, statements, commits, reads })
     this.findings = findings
   }
 
@@ -123,7 +127,7 @@ export class OpenSqlite implements OpenStore {
     if (transaction !== undefined && tx === this.#works.tx) return this.#log.append(transaction, messages)
     if (!isShared) throw new ForeignTransaction(`${name} writes on a connection of its own: ${remedy}`)
     if (tx !== database) throw new ForeignTransaction(`The tx is not the connection of ${name}: ${remedy}`)
-    if (this.#isClosed) throw this.#closed()
+    if (this.#isClosed) throw this.#reads.closed()
     if (!isInTransaction(database)) {
       throw new ForeignTransaction(`No transaction is open on the connection of ${name}. Begin one, or leave 'tx' out.`)
     }
@@ -172,15 +176,15 @@ export class OpenSqlite implements OpenStore {
   }
 
   read(_partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
-    return this.#read(() => this.#log.read(after, this.#readableUpTo, limit))
+    return this.#reads.now(() => this.#log.read(after, this.#readableUpTo, limit))
   }
 
   readAt(_partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]> {
-    return this.#read(() => this.#log.readAt(positions, this.#readableUpTo))
+    return this.#reads.now(() => this.#log.readAt(positions, this.#readableUpTo))
   }
 
   exceptions(claim: Claim): Promise<readonly Exception[]> {
-    return this.#readSettled(() => this.#claims.exceptions(claim))
+    return this.#reads.settled(() => this.#claims.exceptions(claim))
   }
 
   settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
@@ -200,7 +204,7 @@ export class OpenSqlite implements OpenStore {
   }
 
   stats(): Promise<StoreStats> {
-    return this.#readSettled(() => {
+    return this.#reads.settled(() => {
       const { tail, messages } = this.#statements.log.get() as { readonly tail: number; readonly messages: number }
       const rows = prepare(this.#parts.database, COUNTS.subscriptions).all() as SubscriptionRow[]
       const subscriptions = rows.map(({ name, cursor, exceptions }) => ({ name, behind: tail - cursor, exceptions }))
@@ -211,25 +215,6 @@ export class OpenSqlite implements OpenStore {
 
   #count(sql: string): number {
     return (prepare(this.#parts.database, sql).get() as { readonly count: number }).count
-  }
-
-  /** Reads when the transaction that is under way has ended. */
-  async #readSettled<T>(read: () => T): Promise<T> {
-    await this.#commits.ended()
-    return this.#read(read)
-  }
-
-  async #read<T>(read: () => T): Promise<T> {
-    if (!isOpen(this.#parts.database)) throw this.#closed()
-    try {
-      return read()
-    } catch (error) {
-      throw failureOf(error, this.#parts.name)
-    }
-  }
-
-  #closed(): StoreFailed {
-    return new StoreFailed('STORE_CLOSED', `${this.#parts.name} is closed. Start the bus again.`)
   }
 
   async close(): Promise<void> {

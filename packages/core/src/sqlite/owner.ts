@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreFailed } from '../store-errors.ts'
@@ -21,8 +22,10 @@ export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
   readonly #turns: TurnFile
-  /** The last owner, if it has not closed the file. */
+  /** The last owner. */
   readonly #last: OwnerRow | undefined
+  /** Whether there is nothing in the file, before anybody has opened it. */
+  readonly #isEmpty: boolean
   #hasBegun = false
 
   /** @throws {StoreFailed} with `STORE_OWNED`. */
@@ -38,8 +41,8 @@ export class Owner {
       this.#lock()
       this.#sidecar.exec(`CREATE TABLE IF NOT EXISTS owner (
         id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER, host TEXT, since INTEGER, is_closed INTEGER)`)
-      const row = this.#row()
-      this.#last = row?.is_closed === 0 ? row : undefined
+      this.#last = this.#row()
+      this.#isEmpty = isEmpty(path)
     } catch (error) {
       this.#sidecar.close()
       throw failureOf(error, `${path}.owner`)
@@ -79,9 +82,14 @@ export class Owner {
    */
   lost(turn: number): string | undefined {
     const last = this.#last
-    const missing = last === undefined ? 0 : this.#turns.last - turn
-    if (last === undefined || missing <= 0) return undefined
+    if (last === undefined) return undefined
     const who = `process ${last.pid} on ${last.host}, since ${new Date(last.since).toISOString()}`
+    if (this.#isEmpty) {
+      const remedy = `Bring back a backup; or, where it is meant to begin anew, delete ${this.#path}.owner too.`
+      return `${this.#path} is missing or empty, and had an owner (${who}): all that was stored in it is lost. ${remedy}`
+    }
+    const missing = last.is_closed === 1 ? 0 : this.#turns.last - turn
+    if (missing <= 0) return undefined
     return (
       `the last ${missing} transactions of its last owner (${who}) are not in ${this.#path}. Has its ${this.#path}-wal been ` +
       'deleted, or left behind when it was moved, or was the file replaced by a backup? Compare with whoever sent the messages.'
@@ -118,7 +126,20 @@ export class Owner {
 
   /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
   release(): void {
-    if (this.#hasBegun) this.settle()
+    try {
+      if (this.#hasBegun) this.settle()
+    } finally {
+      this.leave()
+    }
+  }
+
+  /** Gives it up, and leaves what is recorded. */
+  leave(): void {
+    this.#turns.close()
     this.#sidecar.close()
   }
+}
+
+function isEmpty(path: string): boolean {
+  return !existsSync(path) || statSync(path).size === 0
 }

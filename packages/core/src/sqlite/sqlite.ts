@@ -100,16 +100,16 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       closed: async () => {
         await checkpoints?.close()
         try {
+          // First what needs room: where there is none, it is not said to be closed, and its log is looked for.
+          own?.exec('PRAGMA wal_checkpoint(PASSIVE)')
           owner?.settle()
           // Where somebody reads, the rest stays in the write-ahead log, and nothing is lost.
           own?.exec('PRAGMA wal_checkpoint(TRUNCATE)')
         } catch (error) {
-          // What is in the write-ahead log is needed by the next owner.
-          owner?.begin(turnOf(database))
           throw failureOf(error, name)
         } finally {
           own?.close()
-          owner?.release()
+          owner?.leave()
         }
       },
     })

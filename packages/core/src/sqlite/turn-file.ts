@@ -39,9 +39,13 @@ export class TurnFile {
     }
   }
 
-  remove(): void {
+  close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
     this.#descriptor = undefined
+  }
+
+  remove(): void {
+    this.close()
     rmSync(this.#path, { force: true })
   }
 }

@@ -108,3 +108,13 @@ const tooLongRemedy =
 function isPromise(value: unknown): value is Promise<readonly NewMessage[]> {
   return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function'
 }
+
+/** Why something cannot be stored, inside of somebody's work. */
+export const insideWork: string =
+  'Something was stored, and perhaps awaited, inside the function given to commit(): it can be stored only after that has ' +
+  'ended, and that would wait for it. Cause messages by the context of the handler, before or inside of it, or publish after it.'
+
+/** What somebody's work has done that it must not do. */
+export const endedByWork: string =
+  'the function given to commit() ended the transaction by itself. Leave BEGIN, COMMIT and ROLLBACK to the bus; SAVEPOINT is ' +
+  'yours to use.'

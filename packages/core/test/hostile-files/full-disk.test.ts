@@ -1,11 +1,12 @@
+import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { busOn, codeOf, handling, noticed, Placed, placed, tempFile } from './bus-file.ts'
 
 interface Disk {
   readonly database: DatabaseSync
-  fill(): void
-  makeRoom(): void
+  readonly fill: () => void
+  readonly makeRoom: () => void
 }
 
 /** A file that may not grow: for SQLite, a disk without room. */
@@ -20,6 +21,8 @@ function disk(): Disk {
   }
 }
 
+// oxlint-disable-next-line unbound-method -- it is called with its own `this`.
+const original = DatabaseSync.prototype.exec
 const large = 'x'.repeat(20_000)
 
 describe('when the disk is full', () => {
@@ -112,5 +115,34 @@ describe('when the disk is full', () => {
     await dp.start()
     await again.promise
     expect(starts).toBe(2)
+  })
+
+  test.each([
+    ['while somebody else has it open, is missed', true, 1],
+    ['that is moved after all, is not', false, 0],
+  ])('a close without room for a checkpoint leaves no lock; its write-ahead log, %s', async (_, isRead, losses) => {
+    const path = tempFile()
+    const dp = busOn(path)
+    const lost: string[] = []
+    dp.observe('storeLost', ({ text }) => lost.push(text))
+    handling(dp, 1)
+    const unclosed = noticed(dp, 'storeCloseFailed')
+    await dp.start()
+    const reader = new DatabaseSync(path, { readOnly: true })
+    reader.prepare('SELECT count(*) FROM iambus_log').get()
+    if (!isRead) reader.close()
+    const exec = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
+      if (!sql.includes('wal_checkpoint')) return original.call(this, sql)
+      throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 })
+    })
+    await dp.stop()
+    exec.mockRestore()
+    expect(await unclosed).toMatchObject({ error: { code: 'STORE_FULL' } })
+    if (isRead) {
+      rmSync(`${path}-wal`)
+      reader.close()
+    }
+    await dp.start()
+    expect(lost).toHaveLength(losses)
   })
 })

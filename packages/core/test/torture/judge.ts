@@ -31,7 +31,10 @@ export interface Judgement {
 
 /** Which handlers take a piece of work; those that commit have an effect for each. */
 const handlers = ['commits', 'plain', 'parks', 'causes', 'slow', 'crashes'].map((name) => `events/${name}`)
-const committing = ['commits', 'parks', 'slow', 'crashes'].map((name) => `events/${name}`)
+const committing = ['commits', 'parks', 'slow', 'crashes', 'later'].map((name) => `events/${name}`)
+
+/** Whose messages are caused by a piece of work, and have its `seq`. */
+const causedOnes = ['events/caused', 'events/later']
 
 /** Holds what was written down against what is in the file at the end. */
 export async function judge(folder: string): Promise<Judgement> {
@@ -49,6 +52,7 @@ export async function judge(folder: string): Promise<Judgement> {
     ...entries.flatMap((entry) => (entry.is === 'alarm' ? [`There was a notice: ${entry.text}`] : [])),
     ...lost({ published, entries, effects, letters }),
     ...repeated(effects, letters),
+    ...uncaused(published, effects),
     ...startedAfterTheEnd(entries),
     ...overtaken('ran first', firstOfEach(starts)),
     ...overtaken('was committed', effects),
@@ -73,7 +77,7 @@ function lost(of: { published: Published[]; entries: Entry[]; effects: Effect[];
   const committed = new Set(of.effects.map(at))
   const dead = new Set(of.letters.map(({ subscription, id }) => at({ handler: subscription, id })))
   return of.published.flatMap(({ id }) =>
-    handlers.flatMap((handler) => {
+    (id.startsWith('later') ? ['events/later'] : handlers).flatMap((handler) => {
       const where = at({ handler, id })
       if (dead.has(where)) return []
       if (committing.includes(handler) && !committed.has(where)) return [`${where} was published, and has no effect.`]
@@ -88,12 +92,23 @@ function repeated(effects: readonly Effect[], letters: readonly Letter[]): strin
   const seen = new Set<string>()
   return effects.flatMap((effect) => {
     const { handler, seq } = effect
-    const where = handler === 'events/caused' ? `what ${seq} caused` : at(effect)
-    if (handler === 'events/caused' && seq < 0) return ['A failed attempt has caused something.']
+    const where = causedOnes.includes(handler) ? at({ handler, id: `what ${seq} caused` }) : at(effect)
+    if (seq < 0) return ['A failed attempt has caused something.']
     if (dead.has(at(effect))) return [`${where} is dead, and has an effect.`]
     if (seen.has(where)) return [`${where} has two effects.`]
     seen.add(where)
     return []
+  })
+}
+
+/** What the handler `causes` has done has caused what it was to cause. */
+function uncaused(published: readonly Published[], effects: readonly Effect[]): string[] {
+  const found = new Set(effects.map(({ handler, seq }) => `${handler} ${seq}`))
+  return published.flatMap(({ id, seq }) => {
+    const expected = id.startsWith('later') ? [] : seq % 5 === 0 ? causedOnes : causedOnes.slice(0, 1)
+    return expected
+      .filter((handler) => !found.has(`${handler} ${seq}`))
+      .map((handler) => `${id} has caused nothing for ${handler}.`)
   })
 }
 

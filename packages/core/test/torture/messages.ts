@@ -14,5 +14,11 @@ export class Work extends defineEvent<{ seq: number; kind: Kind }>('torture.work
 /** What one piece of work has caused. */
 export class Caused extends defineEvent<{ seq: number; by: string }>('torture.caused') {}
 
+/** What comes when it is due: published so, or caused by a piece of work. */
+export class Later extends defineEvent<{ seq: number; by: string }>('torture.later') {}
+
+/** What is scheduled. */
+export class Tick extends defineEvent<{ seq: number }>('torture.tick') {}
+
 /** The last of all: it comes to every handler. */
 export class Last extends defineEvent<{ seq: number }>('torture.last') {}

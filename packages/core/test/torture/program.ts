@@ -7,7 +7,7 @@ import { type Context, Dispatcher, type DispatcherOptions, fixed, NonRetryable, 
 import { sqlite } from '../../src/sqlite/index.ts'
 import { chanceOf } from './chance.ts'
 import { ledgerAt } from './ledger.ts'
-import { Caused, type Kind, Last, Work } from './messages.ts'
+import { Caused, type Kind, Last, Later, Tick, Work } from './messages.ts'
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const options: DispatcherOptions = { store: sqlite(path), logger: silent, recove
 const dp = new Dispatcher(options)
 
 /** A handler that writes down when it starts and ends, and has nothing to do with the last message. */
-function handler<M extends Work | Caused>(handle: (message: M, context: Context) => Promise<void>) {
+function handler<M extends Work | Caused | Later | Tick>(handle: (message: M, context: Context) => Promise<void>) {
   return async (message: M | Last, { context }: { context: Context }): Promise<void> => {
     if (message instanceof Last) return
     const { id, handler: name, key = null } = context
@@ -92,6 +92,7 @@ dp.events.bind(
       throw new Error('flaky')
     }
     context.publish(new Caused({ seq: work.seq, by: context.id }))
+    if (work.seq % 5 === 0) context.publish(new Later({ seq: work.seq, by: context.id }), { delayMs: 25, key: null })
     if (work.seq % 2 === 0) await commit(work, context)
   }),
   { name: 'causes' },
@@ -118,6 +119,17 @@ dp.events.bind(
   handler((caused: Caused, context) => commit(caused, context)),
   { name: 'caused' },
 )
+dp.events.bind(
+  [Later, Last],
+  handler((later: Later, context) => commit(later, context)),
+  { name: 'later' },
+)
+dp.events.bind(
+  [Tick, Last],
+  handler((tick: Tick, context) => commit(tick, context)),
+  { name: 'ticks' },
+)
+if (!values.drain) dp.schedule('tick', { everyMs: 40 }, () => new Tick({ seq: 0 }))
 for (const name of [
   'storeLost',
   'storeFailed',
@@ -149,8 +161,9 @@ async function publishAll(): Promise<void> {
     for (let left = Math.floor(random() * 12); left > 0; left -= 1) {
       seq += 1
       const chance = random()
-      const kind = chance < 0.008 ? 'poison' : chance < 0.3 ? kinds[Math.floor(random() * kinds.length)] : 'plain'
-      publish(seq, kind ?? 'plain')
+      const kind = chance < 0.005 ? 'poison' : chance < 0.3 ? kinds[Math.floor(random() * kinds.length)] : 'plain'
+      if (chance > 0.92) void publishLater(seq)
+      else void publish(seq, kind ?? 'plain')
     }
     if (random() < 0.3) void replayOne()
     await delay(random() * 40)
@@ -158,12 +171,17 @@ async function publishAll(): Promise<void> {
   await new Promise(() => setInterval(() => {}, 1_000))
 }
 
-function publish(seq: number, kind: Kind): void {
+async function publish(seq: number, kind: Kind): Promise<void> {
   const key = random() < 0.25 ? null : `k${Math.floor(random() * 8)}`
   const id = `m${seq}`
-  void dp.publish(new Work({ seq, kind }), { id, ...(key !== null && { key }) }).then(() => {
-    write({ is: 'published', id, key, seq })
-  })
+  await dp.publish(new Work({ seq, kind }), { id, ...(key !== null && { key }) })
+  write({ is: 'published', id, key, seq })
+}
+
+async function publishLater(seq: number): Promise<void> {
+  const id = `later${seq}`
+  await dp.publish(new Later({ seq, by: id }), { id, delayMs: random() * 400 })
+  write({ is: 'published', id, key: null, seq })
 }
 
 /** It dies once more, in its place. */
@@ -177,10 +195,11 @@ async function drain(): Promise<void> {
   await dp.deadLetters.replay({ handler: 'events/parks' })
   const reader = new DatabaseSync(path, { readOnly: true })
   const left = reader.prepare(`SELECT (SELECT count(*) FROM iambus_exception) AS exceptions,
+    (SELECT count(*) FROM iambus_delayed) AS delayed,
     (SELECT tail FROM iambus_log) - (SELECT min(cursor) FROM iambus_claim) AS behind`)
   const isDrained = (): boolean => {
-    const { exceptions, behind } = left.get() as { exceptions: number; behind: number }
-    return exceptions === 0 && behind === 0
+    const { exceptions, behind, delayed } = left.get() as Record<string, number>
+    return exceptions === 0 && behind === 0 && delayed === 0
   }
   while (!isDrained()) {
     // What concerns nobody is written with the next that does.

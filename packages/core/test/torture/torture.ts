@@ -88,10 +88,13 @@ class Program {
     child.stderr.on('data', (text) => {
       this.#errors += text
     })
-    this.ended = once(child, 'close').then(([code, signal]: unknown[]) => {
-      clearTimeout(this.#timer)
-      this.end = String(signal ?? code)
-    })
+    this.ended = this.#end()
+  }
+
+  async #end(): Promise<void> {
+    const [code, signal] = (await once(this.#process, 'close')) as unknown[]
+    clearTimeout(this.#timer)
+    this.end = String(signal ?? code)
   }
 
   async says(word: string): Promise<void> {

@@ -1,0 +1,277 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../test/manual-clock.ts'
+import { stopWithin } from '../../test/stop-within.ts'
+import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
+import { Dispatcher } from '../dispatcher.ts'
+import type { DispatcherOptions } from '../dispatcher-options.ts'
+import { memory, type MemoryStore } from '../memory/index.ts'
+import { defineEvent } from '../message/define.ts'
+import { deadLetter } from '../routing/recover.ts'
+
+class Placed extends defineEvent<{ order: number }>('shop.placed') {}
+class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const started: Dispatcher[] = []
+let clock: ManualClock
+let inner: MemoryStore
+let store: TroubledStore
+
+beforeEach(() => {
+  clock = new ManualClock()
+  inner = memory()
+  store = troubled(inner)
+})
+
+afterEach(async () => {
+  store.fails = false
+  for (const dp of started.splice(0)) {
+    await stopWithin(clock, dp)
+  }
+})
+
+function dispatcher(options: DispatcherOptions = {}): Dispatcher {
+  const dp = new Dispatcher({ store, logger: silent, clock, recover: deadLetter(), ...options })
+  started.push(dp)
+  return dp
+}
+
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 8; turn += 1) await nextTurn()
+}
+
+describe('a start', () => {
+  test('that fails in recovering closes the store: the next one can open it', async () => {
+    const first = dispatcher()
+    first.events.bind(Placed, () => new Promise(() => {}), { name: 'a' })
+    await first.start()
+    await first.publish(new Placed({ order: 1 }))
+    await quiet()
+    inner.crash()
+    const seen: number[] = []
+    const second = dispatcher()
+    second.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
+    store.fails = true
+    await expect(second.start()).rejects.toMatchObject({ code: 'STORE_FULL' })
+    store.fails = false
+    await second.start()
+    await quiet()
+    expect(seen).toEqual([1])
+  })
+
+  test('reads nothing new for a handler before what is left of it has come back', async () => {
+    const bind = (dp: Dispatcher, handle: (name: string, order: number) => unknown): void => {
+      for (const name of ['a', 'b']) {
+        dp.events.bind(
+          Placed,
+          ({ order }, { context }) => {
+            if (name === 'a' && order === 1) context.publish(new Shipped({ order }))
+            return handle(name, order)
+          },
+          { name },
+        )
+      }
+      dp.events.bind(Shipped, () => {}, { name: 'c' })
+    }
+    const first = dispatcher()
+    bind(first, () => new Promise(() => {}))
+    await first.start()
+    for (const order of [1, 2, 3]) await first.publish(new Placed({ order }), { key: 'k' })
+    await quiet()
+    inner.crash()
+    // What is published now is read after what had been started before the crash, also where `a` is done with that first.
+    const between = dispatcher({ store: onlyPublishing(store) })
+    between.events.bind(Placed, () => {}, { name: 'a' })
+    between.events.bind(Placed, () => {}, { name: 'b' })
+    between.events.bind(Shipped, () => {}, { name: 'c' })
+    await between.start()
+    await between.publish(new Placed({ order: 4 }), { key: 'k' })
+    inner.crash()
+    const seen: string[] = []
+    const second = dispatcher({ store: slowToRecover(store, 'events/b') })
+    bind(second, (name, order) => void seen.push(`${name}${order}`))
+    await second.start()
+    await quiet()
+    expect(seen.filter((one) => one.startsWith('b'))).toEqual(['b1', 'b2', 'b3', 'b4'])
+  })
+})
+
+/** A store of which nothing can be claimed. */
+function onlyPublishing(of: TroubledStore): TroubledStore {
+  return {
+    ...of,
+    open: async (opening) =>
+      new Proxy(
+        await of.open(opening),
+        overriding('claim', async () => []),
+      ),
+  }
+}
+
+/** A store that takes long to give the exceptions of a handler. */
+function slowToRecover(of: TroubledStore, subscription: string): TroubledStore {
+  return {
+    ...of,
+    open: async (opening) => {
+      const open = await of.open(opening)
+      return new Proxy(
+        open,
+        overriding('exceptions', async (claim: { subscription: string }) => {
+          if (claim.subscription === subscription) await quiet()
+          return open.exceptions(claim as never)
+        }),
+      )
+    },
+  }
+}
+
+function overriding<T extends object>(method: string, instead: unknown): ProxyHandler<T> {
+  return {
+    get(target, name) {
+      if (name === method) return instead
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  }
+}
+
+describe('a stop', () => {
+  test('ends at its deadline while the store fails; the next start finds what could not be written', async () => {
+    const seen: number[] = []
+    const dp = dispatcher()
+    dp.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
+    await dp.start()
+    store.before = ({ done = [] }) => {
+      if (done.length > 0) store.fails = true
+    }
+    await dp.publish(new Placed({ order: 1 }), { key: 'k' })
+    await quiet()
+    expect(seen).toEqual([1])
+    const failed: string[] = []
+    dp.observe('storeCloseFailed', ({ error }) => failed.push(error.message))
+    store.before = () => {
+      throw new Error('still')
+    }
+    await dp.publish(new Placed({ order: 2 }), { key: 'k' }).catch(() => {})
+    await quiet()
+    let hasStopped = false
+    const stopped = dp.stop({ deadlineMs: 1_000 }).then(() => (hasStopped = true))
+    await quiet()
+    clock.advance(1_000)
+    await quiet()
+    clock.advance(1_000)
+    await quiet()
+    expect(hasStopped).toBe(true)
+    await stopped
+    expect(failed).toHaveLength(1)
+    expect(clock.refTimers).toBe(0)
+    store.fails = false
+    store.before = undefined
+    await dp.start()
+    await dp.publish(new Placed({ order: 3 }), { key: 'k' })
+    await quiet()
+    expect(seen.at(-1)).toBe(3)
+    await dp.stop()
+    expect(await left()).toBe(0)
+  })
+
+  test('waits for what its last deliveries cause in memory', async () => {
+    const dp = dispatcher()
+    const running = Promise.withResolvers<void>()
+    const done: string[] = []
+    dp.events.bind(
+      Placed,
+      async ({ order }, { context }) => {
+        await running.promise
+        context.publish(new Shipped({ order }))
+      },
+      { name: 'a' },
+    )
+    dp.events.bind(
+      Shipped,
+      async () => {
+        await quiet()
+        done.push('in memory')
+      },
+      { durable: false, name: 'b' },
+    )
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }))
+    await quiet()
+    const stopped = dp.stop()
+    running.resolve()
+    await stopped
+    expect(done).toEqual(['in memory'])
+  })
+
+  test('waits for what was published before it, and is stored only then', async () => {
+    const dp = dispatcher()
+    const done: number[] = []
+    dp.events.bind(Placed, () => {}, { name: 'a' })
+    dp.events.bind(
+      Placed,
+      async ({ order }) => {
+        await quiet()
+        done.push(order)
+      },
+      { durable: false, name: 'b' },
+    )
+    await dp.start()
+    const published = dp.publish(new Placed({ order: 1 }))
+    await dp.stop()
+    await published
+    expect(done).toEqual([1])
+  })
+})
+
+async function left(): Promise<number> {
+  const subscriptions = [{ name: 'events/a', formerly: [], types: ['shop.placed'], from: 'now' as const }]
+  const open = await inner.open({ service: undefined, subscriptions, clock, wake: () => {} })
+  const { messages } = await open.stats()
+  await open.close()
+  return messages
+}
+
+describe('whoever waits for an event', () => {
+  test('is told when it is parked behind a dead one, whether that died before or after', async () => {
+    const dp = dispatcher({ onDead: 'park' })
+    const fail = Promise.withResolvers<void>()
+    dp.events.bind(
+      Placed,
+      async ({ order }) => {
+        await fail.promise
+        throw new Error(`no ${order}`)
+      },
+      { name: 'a' },
+    )
+    await dp.start()
+    const waiting = Array.from({ length: 200 }, (_, order) => {
+      return dp.publish(new Placed({ order }), { key: 'k', waitForResponse: true })
+    })
+    await quiet()
+    fail.resolve()
+    const [first, ...behind] = await Promise.all(waiting)
+    expect(first).toMatchObject([{ status: 'dead' }])
+    for (const outcomes of behind)
+      expect(outcomes).toMatchObject([{ status: 'parked', error: { code: 'LANE_PARKED' } }])
+    const parked: unknown[] = []
+    dp.observe('parked', (notice) => parked.push(notice))
+    const later = await dp.publish(new Placed({ order: 200 }), { key: 'k', waitForResponse: true })
+    expect(later).toMatchObject([{ status: 'parked' }])
+    await quiet()
+    expect(parked).toHaveLength(1)
+  })
+
+  test('with an id that comes again is told of the first', async () => {
+    const dp = dispatcher()
+    const go = Promise.withResolvers<void>()
+    dp.events.bind(Placed, () => go.promise, { name: 'a' })
+    await dp.start()
+    const first = dp.publish(new Placed({ order: 1 }), { id: 'x', waitForResponse: true })
+    const second = dp.publish(new Placed({ order: 1 }), { id: 'x', waitForResponse: true })
+    expect(await second).toMatchObject([{ status: 'skipped' }])
+    go.resolve()
+    expect(await first).toMatchObject([{ status: 'done' }])
+  })
+})
