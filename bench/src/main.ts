@@ -41,7 +41,8 @@ Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; ${roun
 
 How to read it: absolute figures move two- to threefold with the machine and its neighbours, so each figure is a **ratio of
 speeds**: how many calls are made while the base of the table, measured in the same round, makes one. More is better. It is
-the median over the rounds, with the lowest and the highest in parentheses. Every measurement has a process of its own,
+the median over the rounds, with the lowest and the highest in parentheses. Where a column has a unit, or says what it is
+compared with, it has the figure itself, and less is better. Every measurement has a process of its own,
 warmed up; the order changes from round to round. *B* is how many bytes one call allocates on the heap, with its message.
 A checksum proves after each batch that each handler has seen each message.
 

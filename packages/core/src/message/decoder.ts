@@ -9,7 +9,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [nam
 
 const makers = new Map(tags.map(({ name, make }) => [name, make]))
 
-const partNames: ReadonlySet<string> = new Set(['type', 'version', 'data'])
+const memberNames: ReadonlySet<string> = new Set(['type', 'version', 'data'])
 
 /** Brings one message back from what its text was parsed into. Nothing in that is trusted. */
 export class Decoder {
@@ -31,7 +31,7 @@ export class Decoder {
   #message(json: Json): object | string {
     if (!isRecord(json)) throw this.#malformed(`is ${shown(json)} and no message`)
     const { type: name, version, data } = json
-    if (typeof name !== 'string' || Object.keys(json).some((key) => !partNames.has(key))) {
+    if (typeof name !== 'string' || Object.keys(json).some((key) => !memberNames.has(key))) {
       throw this.#malformed('is no message: that has type, version, data, and nothing else')
     }
     const type = this.#typeOf(name)
