@@ -59,7 +59,7 @@ export class StoredAdmission {
     if (isFirst) waiters.set(id, join)
     joins.add(join)
     try {
-      await this.#underWay(store.append([stored]).then((given) => this.#accept(given, accepting, join)))
+      this.#accept(await store.append([stored]), accepting, join)
       return await join.outcomes
     } finally {
       if (isFirst) waiters.delete(id)
