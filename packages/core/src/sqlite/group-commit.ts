@@ -23,7 +23,7 @@ interface GroupCommitParts {
   readonly busyTimeoutMs: number
   readonly wake: () => void
   /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
-  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
+  readonly committed: (transaction: { readonly changes: number; readonly bytes: number }) => void
 }
 
 const nothing: readonly NewMessage[] = []
@@ -253,7 +253,7 @@ export class GroupCommit {
       transaction.writeClaims()
       pruning.prune(transaction)
       seen.forgetSome(transaction)
-      transaction.write()
+      transaction.writeIfNeeded()
       statements.commit.run()
     } catch (error) {
       this.#rollBack()

@@ -78,6 +78,7 @@ export class Log {
     const position = transaction.tail + 1
     this.#statements.append.run(position, id, type, key ?? null, time, envelope, body, crc)
     transaction.tail = position
+    transaction.lastTime = time
     transaction.messages += 1
     transaction.bytes += 100 + envelope.length + body.length
     transaction.isNews = true
@@ -86,6 +87,7 @@ export class Log {
   #delay(transaction: Transaction, message: NewMessage, dueAt: number): void {
     const { id, type, key, time, envelope, body, crc } = message
     const next = this.nextDue()
+    transaction.hasMore = true
     this.#statements.delay.run(dueAt, id, type, key ?? null, time, envelope, body, crc)
     transaction.bytes += 200 + envelope.length + body.length
     if (next === undefined || dueAt < next) transaction.isNews = true

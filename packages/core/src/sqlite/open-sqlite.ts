@@ -38,7 +38,7 @@ export interface OpenParts extends Registered {
   readonly clock: Clock
   readonly wake: () => void
   /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
-  readonly committed: (transaction: { readonly turn: number; readonly bytes: number }) => void
+  readonly committed: (transaction: { readonly changes: number; readonly bytes: number }) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -142,7 +142,7 @@ export class OpenSqlite implements OpenStore {
       const transaction = new Transaction(statements, () => this.now())
       const given = this.#log.append(transaction, messages)
       this.#seen.forgetSome(transaction)
-      transaction.write()
+      transaction.writeIfNeeded()
       this.#watchOut(transaction)
       statements.releaseTo.run()
       return given

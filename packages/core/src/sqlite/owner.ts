@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreFailed } from '../store-errors.ts'
 import { failureOf, isBusy } from './failure.ts'
-import { TurnFile } from './turn-file.ts'
+import { ChangesFile } from './changes-file.ts'
 
 interface OwnerRow {
   readonly pid: number
@@ -21,7 +21,7 @@ interface OwnerRow {
 export class Owner {
   readonly #sidecar: DatabaseSync
   readonly #path: string
-  readonly #turns: TurnFile
+  readonly #changes: ChangesFile
   /** The last owner. */
   readonly #last: OwnerRow | undefined
   /** Whether there is nothing in the file, before anybody has opened it. */
@@ -31,7 +31,7 @@ export class Owner {
   /** @throws {StoreFailed} with `STORE_OWNED`. */
   constructor(path: string) {
     this.#path = path
-    this.#turns = new TurnFile(path)
+    this.#changes = new ChangesFile(path)
     try {
       this.#sidecar = new DatabaseSync(`${path}.owner`, { timeout: 0 })
     } catch (error) {
@@ -76,11 +76,11 @@ export class Owner {
 
   /**
    * What the file has lost since the last owner, in words. That one may have died, and what it has written is in the write-ahead
-   * log; but nobody can have taken a turn back.
+   * log; but nobody can have taken a change back.
    *
-   * @param turn how many transactions there are in the file.
+   * @param changes how many there are in the file.
    */
-  lost(turn: number): string | undefined {
+  lost(changes: number): string | undefined {
     const last = this.#last
     if (last === undefined) return undefined
     const who = `process ${last.pid} on ${last.host}, since ${new Date(last.since).toISOString()}`
@@ -88,25 +88,25 @@ export class Owner {
       const remedy = `Bring back a backup; or, where it is meant to begin anew, delete ${this.#path}.owner too.`
       return `${this.#path} is missing or empty, and had an owner (${who}): all that was stored in it is lost. ${remedy}`
     }
-    const missing = last.is_closed === 1 ? 0 : this.#turns.last - turn
+    const missing = last.is_closed === 1 ? 0 : this.#changes.last - changes
     if (missing <= 0) return undefined
     return (
-      `the last ${missing} transactions of its last owner (${who}) are not in ${this.#path}. Has its ${this.#path}-wal been ` +
+      `the last ${missing} changes of its last owner (${who}) are not in ${this.#path}. Has its ${this.#path}-wal been ` +
       'deleted, or left behind when it was moved, or was the file replaced by a backup? Compare with whoever sent the messages.'
     )
   }
 
-  /** Records who owns it. From now on, messages are written. @param turn how many transactions there are in the file. */
-  begin(turn: number): void {
+  /** Records who owns it. From now on, messages are written. @param changes how many there are in the file. */
+  begin(changes: number): void {
     this.#hasBegun = true
     this.#record(0)
     this.#lock()
-    this.#turns.open(turn)
+    this.#changes.open(changes)
   }
 
-  /** One more transaction is in the file. */
-  committed(turn: number): void {
-    this.#turns.write(turn)
+  /** More is in the file. */
+  committed(changes: number): void {
+    this.#changes.write(changes)
   }
 
   #record(isClosed: 0 | 1): void {
@@ -121,7 +121,7 @@ export class Owner {
     this.#hasBegun = false
     this.#record(1)
     this.#lock()
-    this.#turns.remove()
+    this.#changes.remove()
   }
 
   /** Gives it up; one that had not begun leaves what was recorded of the last owner. */
@@ -135,7 +135,7 @@ export class Owner {
 
   /** Gives it up, and leaves what is recorded. */
   leave(): void {
-    this.#turns.close()
+    this.#changes.close()
     this.#sidecar.close()
   }
 }

@@ -48,6 +48,7 @@ export class Pruning {
     const upTo = this.#limit(pruned, Math.min(floor, pruned + AT_A_TIME))
     if (upTo <= pruned) return
     if (this.#completion === 'archive') this.#statements.archive.run(pruned, upTo, pruned, upTo)
+    transaction.hasMore = true
     const removed = Number(this.#statements.prune.run(pruned, upTo, pruned, upTo).changes)
     transaction.messages -= removed
     transaction.bytes += removed * BYTES_EACH
@@ -72,6 +73,7 @@ export class Pruning {
 
   #pruneOne(transaction: Transaction, position: number): void {
     if (this.#completion === 'archive') this.#statements.archiveOne.run(position, position)
+    transaction.hasMore = true
     transaction.messages -= Number(this.#statements.pruneOne.run(position, position).changes)
   }
 }

@@ -11,6 +11,7 @@ import { OpenSqlite } from './open-sqlite.ts'
 import { Owner } from './owner.ts'
 import { register, type Registered } from './registration.ts'
 import { migrate } from './schema.ts'
+import { LOG } from './statements.ts'
 import { type SqliteOptions, type SqliteSettings, settingsOf } from './settings.ts'
 
 declare module '../ports/store.ts' {
@@ -80,8 +81,8 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     const registered = prepared({ database, name, settings, opening })
     // From now on, whoever has the lock is waited for without holding up the process.
     own?.exec('PRAGMA busy_timeout = 0')
-    const loss = owner?.lost(registered.turn)
-    owner?.begin(turnOf(database))
+    const loss = owner?.lost(registered.changes)
+    owner?.begin(changesOf(database))
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
     const lost: Finding[] = loss === undefined ? [] : [{ kind: 'lost', text: loss }]
     return new OpenSqlite({
@@ -93,8 +94,8 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       settings,
       clock: opening.clock,
       wake: opening.wake,
-      committed: ({ bytes, turn: now }) => {
-        owner?.committed(now)
+      committed: ({ bytes, changes }) => {
+        owner?.committed(changes)
         checkpoints?.committed(bytes)
       },
       closed: async () => {
@@ -120,8 +121,10 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
   }
 }
 
-function turnOf(database: SqliteDatabase): number {
-  return (database.prepare('SELECT turn FROM iambus_log').get() as { readonly turn: number }).turn
+/** Rises with each transaction. */
+function changesOf(database: SqliteDatabase): number {
+  const { turn, tail } = database.prepare(LOG).get() as { readonly turn: number; readonly tail: number }
+  return turn + tail
 }
 
 interface Connection {
@@ -150,8 +153,8 @@ interface Preparing {
   readonly opening: StoreOpening
 }
 
-/** Brings the file up to date, and registers the subscriptions: in one transaction. Gives which was the last one before. */
-function prepared({ database, name, settings, opening }: Preparing): Registered & { readonly turn: number } {
+/** Brings the file up to date, and registers the subscriptions: in one transaction. Gives how many changes it had before. */
+function prepared({ database, name, settings, opening }: Preparing): Registered & { readonly changes: number } {
   const { sync, completion, forget } = settings
   if (isInTransaction(database)) {
     throw new StoreFailed(
@@ -164,7 +167,9 @@ function prepared({ database, name, settings, opening }: Preparing): Registered 
   database.exec('BEGIN IMMEDIATE')
   try {
     migrate(database, name, opening.service)
-    const turn = turnOf(database)
+    const changes = changesOf(database)
+    // Whoever works on the row alone has it as it is.
+    database.exec(`UPDATE iambus_log SET (tail, clock, messages) = (SELECT tail, clock, messages FROM (${LOG}))`)
     const registered = register({
       database,
       subscriptions: opening.subscriptions,
@@ -173,7 +178,7 @@ function prepared({ database, name, settings, opening }: Preparing): Registered 
     })
     database.exec('UPDATE iambus_log SET turn = turn + 1')
     database.exec('COMMIT')
-    return { ...registered, turn }
+    return { ...registered, changes }
   } catch (error) {
     if (isInTransaction(database)) database.exec('ROLLBACK')
     throw error

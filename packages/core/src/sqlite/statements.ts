@@ -4,6 +4,16 @@ const content = 'id, type, key, time, envelope, body, crc'
 const logged = `position, ${content}`
 const letter = `seq, letter_id, subscription, partition, ${content}, correlation_id, error, attempts, died_at, is_replaying`
 
+const last = '(SELECT max(position) FROM iambus_message)'
+
+/**
+ * What is known of the log. A transaction that only appends does not write its row: that would be a page more on the disk. What
+ * it has changed is seen by the last message.
+ */
+export const LOG: string = `SELECT max(tail, ifnull(${last}, 0)) AS tail,
+  max(clock, ifnull((SELECT time FROM iambus_message WHERE position = ${last}), 0)) AS clock,
+  pruned, messages + max(0, ifnull(${last}, 0) - tail) AS messages, turn FROM iambus_log WHERE id = 1`
+
 /** The finished messages of a range: those that no exception refers to. */
 const finished = `position > ? AND position <= ?
   AND position NOT IN (SELECT position FROM iambus_exception WHERE position > ? AND position <= ?)`
@@ -21,7 +31,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   rollbackTo: 'ROLLBACK TO iambus_operation',
   releaseTo: 'RELEASE iambus_operation',
 
-  log: 'SELECT tail, clock, pruned, messages, turn FROM iambus_log WHERE id = 1',
+  log: LOG,
   writeLog: 'UPDATE iambus_log SET tail = ?, clock = ?, pruned = ?, messages = ?, turn = ? WHERE id = 1',
 
   append: `INSERT INTO iambus_message (${logged}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -33,8 +33,12 @@ export class Transaction {
   tail = 0
   pruned = 0
   messages = 0
-  /** Counts transactions: so it is known afterwards whether one that somebody ended was committed. */
+  /** Counts the transactions that have written it: so it is known afterwards whether one that somebody ended was committed. */
   turn = 0
+  /** Whether anything but messages was written. */
+  hasMore = false
+  /** When the last message was accepted that it has appended. */
+  lastTime = 0
   /** What is readable now and was not before, or is due sooner. */
   isNews = false
   /** Whether finished messages may be below the lowest cursor. */
@@ -71,6 +75,11 @@ export class Transaction {
     this.#claims.clear()
   }
 
+  /** Rises with each transaction. */
+  get changes(): number {
+    return this.turn + this.tail
+  }
+
   claim(subscription: number): ClaimDraft | undefined {
     let draft = this.#claims.get(subscription)
     if (draft !== undefined) return draft
@@ -86,9 +95,17 @@ export class Transaction {
   writeClaims(): void {
     for (const [subscription, { progress, isChanged }] of this.#claims) {
       if (!isChanged) continue
+      this.hasMore = true
       this.#statements.writeClaim.run(progress.cursor, progress.reach, progress.finished, subscription)
     }
     this.#claims.clear()
+  }
+
+  /** Writes what the messages do not say by themselves. Their time is the store's, unless the clock was set back. */
+  writeIfNeeded(): void {
+    this.writeClaims()
+    const isAppend = this.tail > this.tailBefore && !this.hasMore && !this.#hasTurned
+    if (!isAppend || this.lastTime < this.#clock) this.write()
   }
 
   /** Writes all that is known here: then the file is as it should be, whoever ends the transaction. */

@@ -57,7 +57,7 @@ export function codeOf(promise: Promise<unknown>): Promise<unknown> {
 /** What a process would leave on the disk that was killed now: a copy, at another path. */
 export function killed(path: string): string {
   const copy = tempFile()
-  for (const end of ['', '-wal', '.owner', '.turn']) if (existsSync(path + end)) copyFileSync(path + end, copy + end)
+  for (const end of ['', '-wal', '.owner', '.changes']) if (existsSync(path + end)) copyFileSync(path + end, copy + end)
   return copy
 }
 

@@ -117,7 +117,7 @@ test('a write-ahead log that is gone after a crash is reported, and one that was
   const open = await openStore(sqlite(path))
   expect(open.findings).toContainEqual({
     kind: 'lost',
-    text: expect.stringMatching(/the last \d+ transactions .* are not in/),
+    text: expect.stringMatching(/the last \d+ changes .* are not in/),
   })
   await open.append([message('a')])
   await open.close()

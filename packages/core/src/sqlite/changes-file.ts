@@ -1,17 +1,17 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 
 /**
- * How many transactions a file has had, in eight bytes beside it, `<file>.turn`. They are written after each commit, and never
+ * How many changes a file has had, in eight bytes beside it, `<file>.changes`. They are written after each commit, and never
  * synced: that costs two microseconds, and outlives the process. So whoever opens the file after a crash knows what has to be in
  * it, write-ahead log or not. After a power cut it may be behind, and says less.
  */
-export class TurnFile {
+export class ChangesFile {
   readonly #path: string
   readonly #bytes = Buffer.alloc(8)
   #descriptor: number | undefined
 
   constructor(path: string) {
-    this.#path = `${path}.turn`
+    this.#path = `${path}.changes`
   }
 
   /** What was written last; 0 where there is nothing. */
@@ -24,14 +24,14 @@ export class TurnFile {
     }
   }
 
-  open(turn: number): void {
+  open(changes: number): void {
     this.#descriptor ??= openSync(this.#path, 'w')
-    this.write(turn)
+    this.write(changes)
   }
 
-  write(turn: number): void {
+  write(changes: number): void {
     if (this.#descriptor === undefined) return
-    this.#bytes.writeBigUInt64LE(BigInt(turn))
+    this.#bytes.writeBigUInt64LE(BigInt(changes))
     try {
       writeSync(this.#descriptor, this.#bytes, 0, 8, 0)
     } catch {
