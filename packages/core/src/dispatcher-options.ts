@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { Redact } from './engine/dead-letter-queue.ts'
 import { Engine, type EngineParts } from './engine/engine.ts'
 import { InvalidOption, shown } from './errors.ts'
+import { codecBounds, type CodecOptions } from './message/codec-bounds.ts'
 import { checkMessageTypes, type MessageType } from './message/message-type.ts'
 import {
   type CapacityMarks,
@@ -91,6 +92,8 @@ export interface DispatcherOptions {
   readonly store?: Store | undefined
   /** The name of this service: whose messages are in the store. Default: none. */
   readonly service?: string | undefined
+  /** How large and how deep a message may be that is stored. Default: as `new Codec()` has it, 1 MiB and 100. */
+  readonly codec?: CodecOptions | undefined
   /** Signals at which to stop, and then to let the process end. Default: none. */
   readonly shutdownSignals?: readonly NodeJS.Signals[]
 }
@@ -138,6 +141,7 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   if (settled.service !== undefined && (typeof settled.service !== 'string' || settled.service === '')) {
     throw wrong('service', settled.service, "a name, such as 'orders'")
   }
+  if (settled.codec !== undefined) codecBounds(settled.codec)
   settled.capacity = checkCapacity(settled.capacity)
   if (!['wait', 'throw'].includes(settled.whenFull)) throw wrong('whenFull', settled.whenFull, "'wait' or 'throw'")
   if (!Array.isArray(settled.shutdownSignals)) {
@@ -167,6 +171,7 @@ const defaults: SettledOptions = {
   asyncContext: false,
   store: undefined,
   service: undefined,
+  codec: undefined,
   shutdownSignals: [],
 }
 

@@ -131,4 +131,11 @@ export {
 } from './routing/recover.ts'
 export type { Registrar } from './routing/register.ts'
 export { EventRouter, RequestRouter, Router } from './routing/router.ts'
-export { AlreadyCommitted, CommitDeadlock, ForeignTransaction, StoreFailed, type StoreFailure } from './store-errors.ts'
+export {
+  AlreadyCommitted,
+  CommitDeadlock,
+  ForeignTransaction,
+  ProcessCrashed,
+  StoreFailed,
+  type StoreFailure,
+} from './store-errors.ts'

@@ -15,6 +15,7 @@ import { drain, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
+import { Codec } from './message/codec.ts'
 import type { Observer } from './observe.ts'
 import { DEFAULTS } from './options.ts'
 import { type Binding, routerName } from './routing/binding.ts'
@@ -49,7 +50,12 @@ export function machineOf(
   for (const router of ['events', 'commands', 'queries'] as const) {
     limits[router].workers = options[router].workers ?? DEFAULTS.workers
   }
-  return { engine, capacity, limits, deadLetters: new DeadLetters(engine, parts.observer) }
+  return {
+    engine,
+    capacity,
+    limits,
+    deadLetters: new DeadLetters(engine, { observer: parts.observer, hasStore: options.store !== undefined }),
+  }
 }
 
 /** What is checked besides the routers. */
@@ -163,7 +169,7 @@ async function openStore(of: {
   readonly options: SettledOptions
 }): Promise<Persistence | undefined> {
   const { routers, handlers, admission, engine, observer, options } = of
-  const { store, service, messages, maxDepth } = options
+  const { store, service, messages, maxDepth, codec } = options
   if (store === undefined) return undefined
   const bindings = routers.flatMap((router) => router.bindings)
   const persistence = await Persistence.open({
@@ -171,7 +177,7 @@ async function openStore(of: {
     service,
     engine,
     observer,
-    types: knownTypes(bindings, messages),
+    codec: new Codec(knownTypes(bindings, messages), codec),
     subscriptions: subscriptionsOf(routers, handlers, messages),
     maxDepth,
     release: (local) => admission.releaseLocal(local),

@@ -80,7 +80,7 @@ export interface Notices extends StoreNotices {
     readonly by: MissedSchedules
   }
   /** A handler ended after its caller, or `stop()`, had given up on it. What it would have caused is dropped. */
-  readonly late: DeliveryNotice & { readonly error: Error | undefined }
+  readonly late: DeliveryNotice & { readonly error: Error | undefined; readonly hasCommitted: boolean }
   /** The bus stopped, or the process ended, with this delivery unfinished. */
   readonly stopped: DeliveryNotice & { readonly state: UnfinishedState; readonly reason: string }
   /** A handler goes on long after it was given up: it still holds its lane and its worker. */
@@ -214,8 +214,9 @@ export const table: NoticeTable<Notices> = {
   },
   late: {
     level: 'warn',
-    text: ({ envelope, handler, error }) =>
-      `${handler} ${error === undefined ? 'ended' : 'failed'} on '${envelope.type}' after it had been given up.`,
+    text: ({ envelope, handler, error, hasCommitted }) =>
+      `${handler} ${error === undefined ? 'ended' : 'failed'} on '${envelope.type}' after it had ` +
+      `${hasCommitted ? 'committed' : 'been given up'}${error === undefined ? '.' : `: ${error.message}`}`,
   },
   stopped: {
     level: 'error',

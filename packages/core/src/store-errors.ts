@@ -47,3 +47,11 @@ export class AlreadyCommitted extends IambusError {
     super('ALREADY_COMMITTED', `The delivery of '${type}' to ${handler} has been committed. ${remedy}`)
   }
 }
+
+/** The process ended while this delivery ran, and nothing else that was suspect: it is taken for the cause. */
+export class ProcessCrashed extends IambusError {
+  constructor(handler: string, type: string) {
+    const text = `The process ended while ${handler} handled '${type}', alone. This counts as a failed attempt.`
+    super('PROCESS_CRASHED', `${text} Look for what ends the process: a call of exit, too little memory, a signal.`)
+  }
+}

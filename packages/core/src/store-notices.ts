@@ -30,6 +30,8 @@ export interface StoreNotices {
   readonly claimLost: { readonly store: string; readonly handler: string; readonly error: Error }
   /** A handler is known to the store, and bound no more: what is stored for it waits. At most `pending` messages. */
   readonly orphaned: { readonly store: string; readonly handler: string; readonly pending: number }
+  /** A handler was forgotten, as the store was told to, with up to `pending` messages that waited for it. */
+  readonly forgotten: { readonly store: string; readonly handler: string; readonly pending: number }
   /** A handler takes a type no more of which the store has messages for it: they will be dead letters. At most `pending`. */
   readonly typeRemoved: {
     readonly store: string
@@ -67,12 +69,17 @@ export const storeTable: NoticeTable<StoreNotices> = {
     text: ({ store, handler, error }) => `${handler} is not run here any more, from ${store}: ${error.message}`,
   },
   orphaned: {
-    level: 'warn',
+    level: ({ pending }) => (pending > 0 ? 'warn' : 'info'),
     text: ({ store, handler, pending }) =>
       `${handler} is known to ${store}, and not bound: up to ${pending} messages wait for it. Bind it, bind its successor with { formerly }, or have the store forget it.`,
   },
-  typeRemoved: {
+  forgotten: {
     level: 'warn',
+    text: ({ store, handler, pending }) =>
+      `${store} has forgotten ${handler}, as it was told to, and up to ${pending} messages that waited for it.`,
+  },
+  typeRemoved: {
+    level: ({ pending }) => (pending > 0 ? 'warn' : 'info'),
     text: ({ store, handler, type, pending }) =>
       `${handler} takes '${type}' no more, and ${store} has up to ${pending} messages that may be for it: they will be dead letters.`,
   },

@@ -72,10 +72,12 @@ export class Admission implements Outlet {
 
   /** What is for durable handlers is stored from now on. */
   storeIn(persistence: Persistence): void {
-    const { observer, engine } = this.#parts
+    const { observer, engine, capacity } = this.#parts
     this.#persistence = persistence
     this.#stored = new StoredAdmission(persistence, {
       observer,
+      capacity,
+      census: engine.census,
       deliver: ({ message, route, of }, waiter) => {
         this.#deliver(message, route, of, waiter)
         engine.pump()

@@ -33,12 +33,15 @@ const IN_STORE = 's'
  */
 export class DeadLetters {
   /** Those of durable handlers, while the store is open. */
-  inStore: LettersInStore | undefined = undefined
+  #inStore: LettersInStore | undefined = undefined
+  #isStoreClosed: boolean
   readonly #inMemory: LettersInMemory
   readonly #engine: Engine
   readonly #observer: Observer
 
-  constructor(engine: Engine, observer: Observer) {
+  /** @param of.hasStore whether there will be some in a store, once that is open. */
+  constructor(engine: Engine, { observer, hasStore }: { readonly observer: Observer; readonly hasStore: boolean }) {
+    this.#isStoreClosed = hasStore
     this.#inMemory = new LettersInMemory(engine, observer)
     this.#engine = engine
     this.#observer = observer
@@ -58,7 +61,7 @@ export class DeadLetters {
     }
     const isInStore = after?.startsWith(IN_STORE) === true
     const page = isInStore ? nothing : this.#inMemory.list(filter, { after, limit })
-    const { inStore } = this
+    const inStore = this.#stored
     if (inStore === undefined || page.next !== undefined) return page
     const from = isInStore ? after.slice(IN_STORE.length) || undefined : undefined
     if (page.letters.length === limit) {
@@ -72,7 +75,7 @@ export class DeadLetters {
 
   /** The dead letter with this id, if there is one. */
   async get(id: string): Promise<DeadLetter | undefined> {
-    return this.#inMemory.get(id) ?? (await this.inStore?.get(id))
+    return this.#inMemory.get(id) ?? (await this.#stored?.get(id))
   }
 
   /**
@@ -89,10 +92,11 @@ export class DeadLetters {
   async replay(which: string | DeadLetterFilter, options: PerhapsWaiting = {}): Promise<number | Outcome[]> {
     checkWhich('deadLetters.replay()', which)
     checkNames('deadLetters.replay()', options, ['waitForResponse'])
+    const inStore = this.#stored
     const outcomes = this.#inMemory.replay(which, () => this.#checkAccepting())
-    if (this.inStore !== undefined && (typeof which !== 'string' || outcomes.length === 0)) {
+    if (inStore !== undefined && (typeof which !== 'string' || outcomes.length === 0)) {
       this.#checkAccepting()
-      outcomes.push(...(await this.inStore.replay(which)))
+      outcomes.push(...(await inStore.replay(which)))
     }
     if (typeof which === 'string' && outcomes.length === 0) throw unknown(which)
     return options.waitForResponse ? (await Promise.all(outcomes)).flat() : outcomes.length
@@ -118,7 +122,7 @@ export class DeadLetters {
     checkWhich('deadLetters.editAndReplay()', id)
     if (typeof edit !== 'function')
       throw new InvalidOption(`edit is ${shown(edit)}. Pass a function that gives { message }.`)
-    const box: LetterBox | undefined = this.#inMemory.get(id) === undefined ? this.inStore : this.#inMemory
+    const box: LetterBox | undefined = this.#inMemory.get(id) === undefined ? this.#stored : this.#inMemory
     const letter = await box?.get(id)
     if (box === undefined || letter === undefined) throw unknown(id)
     if (letter.isReplaying) throw beingReplayed(id)
@@ -138,9 +142,10 @@ export class DeadLetters {
    */
   async discard(which: string | DeadLetterFilter): Promise<number> {
     checkWhich('deadLetters.discard()', which)
+    const stored = this.#stored
     const inMemory = this.#inMemory.discard(which)
     if (typeof which === 'string' && inMemory > 0) return inMemory
-    const inStore = (await this.inStore?.discard(which)) ?? 0
+    const inStore = (await stored?.discard(which)) ?? 0
     if (typeof which === 'string' && inStore === 0) throw unknown(which)
     return inMemory + inStore
   }
@@ -156,13 +161,27 @@ export class DeadLetters {
     checkNames('deadLetters.erase()', of, ['key'])
     const { key } = of
     checkFilter('deadLetters.erase()', { key })
+    const stored = this.#stored
     const inMemory = this.#inMemory.erase(key)
-    const inStore = (await this.inStore?.erase(key)) ?? { letters: 0, parked: 0 }
+    const inStore = (await stored?.erase(key)) ?? { letters: 0, parked: 0 }
     const letters = inMemory.letters + inStore.letters
     const parked = inMemory.parked + inStore.parked
     if (letters > 0) this.#observer.say('erased', { letters, parked })
     this.#engine.pump()
     return letters + parked
+  }
+
+  /** The store is open, and these are in it; or it is not any more. */
+  set inStore(letters: LettersInStore | undefined) {
+    if (letters !== undefined) this.#isStoreClosed = false
+    else if (this.#inStore !== undefined) this.#isStoreClosed = true
+    this.#inStore = letters
+  }
+
+  /** @throws {NotAccepting} where there is a store, and it is not open: nobody knows what is in it. */
+  get #stored(): LettersInStore | undefined {
+    if (!this.#isStoreClosed) return this.#inStore
+    throw new NotAccepting('The store is not open: `await dp.start()` before looking at dead letters.')
   }
 
   #checkAccepting(): void {

@@ -3,9 +3,8 @@ import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Dispatch } from '../engine/outlet.ts'
 import { asError, CodecError, ImproperlyConfigured, Stopped } from '../errors.ts'
-import { Codec } from '../message/codec.ts'
+import type { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
-import type { MessageType } from '../message/message-type.ts'
 import { uuidV7 } from '../message/uuid.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
@@ -31,7 +30,8 @@ export interface PersistenceParts {
   readonly service: string | undefined
   readonly engine: Engine
   readonly observer: Observer
-  readonly types: readonly MessageType[]
+  /** Of all types that the dispatcher knows. */
+  readonly codec: Codec
   readonly subscriptions: readonly Subscription[]
   readonly maxDepth: number
   /** Delivers to handlers of this process alone what was stored for others, or was not to be stored. */
@@ -70,7 +70,7 @@ export class Persistence implements Causing {
     const { engine, observer } = parts
     this.#parts = parts
     this.store = store
-    this.#codec = new Codec(parts.types)
+    this.#codec = parts.codec
     this.letters = new StoredLetters(this.#codec, engine.clock)
     const { clock, deadlines } = engine
     const { isShared } = store
@@ -110,9 +110,18 @@ export class Persistence implements Causing {
     try {
       return storedOf(envelope, this.#codec)
     } catch (thrown) {
-      if (!(thrown instanceof CodecError) || thrown.code !== 'UNKNOWN_TYPE') throw thrown
-      const text = `'${envelope.type}' cannot be stored: the dispatcher does not know its class. Name it in its messages.`
-      throw new CodecError('UNKNOWN_TYPE', text, { cause: thrown, path: thrown.path })
+      if (!(thrown instanceof CodecError)) throw thrown
+      const isUnknown = thrown.code === 'UNKNOWN_TYPE'
+      const why = isUnknown ? 'The dispatcher does not know its class. Name it in `messages`.' : thrown.message
+      // The codec is the dispatcher's own: it is told of classes and of bounds by options.
+      const text = why
+        .replace('in new Codec([...])', 'in the `messages` of the dispatcher')
+        .replace('larger maxBytes', 'the dispatcher codec: { maxBytes }')
+        .replace('a larger maxDepth', 'the dispatcher codec: { maxDepth }')
+      throw new CodecError(thrown.code, `'${envelope.type}' cannot be stored. ${text}`, {
+        cause: thrown,
+        path: thrown.path,
+      })
     }
   }
 
@@ -247,6 +256,8 @@ function feedName({ subscription, partition }: { readonly subscription: string; 
 function sayFinding(finding: Finding, { observer, store }: { observer: Observer; store: string }): void {
   const { kind } = finding
   if (kind === 'orphan') observer.say('orphaned', { store, handler: finding.subscription, pending: finding.pending })
+  else if (kind === 'forgotten')
+    observer.say('forgotten', { store, handler: finding.subscription, pending: finding.pending })
   else if (kind === 'typeRemoved') {
     const { subscription, type, pending } = finding
     observer.say('typeRemoved', { store, handler: subscription, type, pending })

@@ -3,7 +3,8 @@ import { asError } from '../errors.ts'
 import type { Feed } from './feed.ts'
 import type { ReadMessage } from './log-reader.ts'
 import type { AsideEntry } from './set-aside.ts'
-import { failuresOf, ProcessCrashed } from './stored-failures.ts'
+import { failuresOf } from './stored-failures.ts'
+import { ProcessCrashed } from '../store-errors.ts'
 import { OF_ONE_KEY } from './window.ts'
 
 /** How long to wait after a failure of the store, in milliseconds. */

@@ -1,7 +1,8 @@
 import { Failures } from '../engine/failures.ts'
 import type { StoredDeadLetter } from '../ports/store.ts'
 import type { Feed } from './feed.ts'
-import { attemptsOf, ProcessCrashed, storedAttempts } from './stored-failures.ts'
+import { attemptsOf, storedAttempts } from './stored-failures.ts'
+import { ProcessCrashed } from '../store-errors.ts'
 
 const CRASHED = 'PROCESS_CRASHED'
 

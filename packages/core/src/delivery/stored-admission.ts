@@ -1,3 +1,4 @@
+import type { Census } from '../engine/census.ts'
 import type { Waiter } from '../engine/delivery.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Outcome } from '../engine/outcome.ts'
@@ -7,25 +8,35 @@ import type { Envelope } from '../message/envelope.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { NewMessage } from '../ports/store.ts'
 import type { Route } from '../routing/handler-map.ts'
+import type { Capacity } from './capacity.ts'
 import { Join } from './join.ts'
 import type { Persistence } from './persistence.ts'
 
 const { accepted } = channels
 
+/** What it works with. */
+export interface StoredAdmissionParts {
+  readonly observer: Observer
+  readonly census: Census
+  readonly capacity: Capacity
+  /** Has a message run by the handlers of its route, in memory. */
+  readonly deliver: (dispatch: Dispatch, waiter?: Waiter) => void
+}
+
 /** Where messages enter whose handlers are durable: they are stored, and then they are accepted. */
 export class StoredAdmission {
   readonly #persistence: Persistence
   readonly #observer: Observer
-  readonly #deliver: (dispatch: Dispatch, waiter?: Waiter) => void
+  readonly #deliver: StoredAdmissionParts['deliver']
+  readonly #census: Census
+  readonly #capacity: Capacity
 
-  /** @param of.deliver has a message run by the handlers of its route, in memory. */
-  constructor(
-    persistence: Persistence,
-    of: { readonly observer: Observer; readonly deliver: (dispatch: Dispatch, waiter?: Waiter) => void },
-  ) {
+  constructor(persistence: Persistence, { observer, deliver, census, capacity }: StoredAdmissionParts) {
     this.#persistence = persistence
-    this.#observer = of.observer
-    this.#deliver = of.deliver
+    this.#observer = observer
+    this.#deliver = deliver
+    this.#census = census
+    this.#capacity = capacity
   }
 
   /** Stores a message; with `tx`, as a part of the caller's transaction. */
@@ -59,7 +70,7 @@ export class StoredAdmission {
     if (isFirst) waiters.set(id, join)
     joins.add(join)
     try {
-      this.#accept(await store.append([stored]), accepting, join)
+      this.#accept(await this.#counted([stored]), accepting, join)
       return await join.outcomes
     } finally {
       if (isFirst) waiters.delete(id)
@@ -81,12 +92,24 @@ export class StoredAdmission {
     const { delays, store } = this.#persistence
     const { delay, route } = accepting
     const later = delay && delays.take(accepting, delay, tx)
-    if (later === undefined) return store.append([stored], tx).then((given) => this.#accept(given, accepting))
+    if (later === undefined) {
+      const appended = tx === undefined ? this.#counted([stored]) : store.append([stored], tx)
+      return appended.then((given) => this.#accept(given, accepting))
+    }
     const handlers = localOf(route)
     if (handlers.length === 0) return later
     return later.then(() =>
       this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] }),
     )
+  }
+
+  /** Stores messages; until then they wait, as far as the capacity is concerned. */
+  #counted(messages: readonly NewMessage[]): Promise<readonly boolean[]> {
+    const census = this.#census
+    const appended = this.#persistence.store.append(messages)
+    if (this.#capacity.marks.high === Number.POSITIVE_INFINITY) return appended
+    census.waiting += 1
+    return appended.finally(() => census.fewerWait())
   }
 
   #accepting(dispatch: Dispatch): Accepting {

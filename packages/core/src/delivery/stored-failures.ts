@@ -1,5 +1,5 @@
 import { Failures } from '../engine/failures.ts'
-import { asError, IambusError, shown } from '../errors.ts'
+import { asError, shown } from '../errors.ts'
 import type { FailedAttempt } from '../ports/dead-letters.ts'
 
 /** How many attempts are stored with their errors: the first, and the latest. */
@@ -28,14 +28,6 @@ export class StoredFailure extends Error {
     Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true })
     if (code !== undefined) this.code = code
     if (stack !== undefined) this.stack = stack
-  }
-}
-
-/** The process ended while this delivery ran, and nothing else that was suspect: it is taken for the cause. */
-export class ProcessCrashed extends IambusError {
-  constructor(handler: string, type: string) {
-    const text = `The process ended while ${handler} handled '${type}', alone. This counts as a failed attempt.`
-    super('PROCESS_CRASHED', `${text} Look for what ends the process: a call of exit, too little memory, a signal.`)
   }
 }
 

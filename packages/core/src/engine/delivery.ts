@@ -246,7 +246,9 @@ export class Delivery implements Context {
   }
 
   commit<T>(work: (tx: Transaction) => T): Promise<Awaited<T>> {
-    return this.target.outlet.commit(work, this) as Promise<Awaited<T>>
+    const committed = this.target.outlet.commit(work, this) as Promise<Awaited<T>>
+    committed.catch(() => {}) // Not awaited, it is no failure of its own: the attempt has failed by that.
+    return committed
   }
 
   #record(verb: 'publish' | 'send', message: object | string, options: RecordedOptions): void {

@@ -78,7 +78,7 @@ export class Settlement {
     const { committed } = rest as Rest
     if (committed === undefined) return this.#fail(delivery, new AttemptEnded(handler, envelope.type))
     delivery.state = 'ended'
-    if (error !== undefined) this.#parts.observer.say('late', { envelope, handler, error })
+    if (error !== undefined) this.#parts.observer.say('late', { envelope, handler, error, hasCommitted: true })
     if (rest?.kept !== undefined) rest.kept.keeper.left(delivery)
     else if (rest?.replays !== undefined) this.#parts.letters.store.remove(rest.replays)
     this.#tellDone(delivery, committed.value)
@@ -161,7 +161,7 @@ export class Settlement {
   #endLate(delivery: Delivery, error: Error | undefined): Error {
     const { envelope, handler, abandoned, rest } = delivery
     delivery.state = 'ended'
-    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error })
+    if (error !== abandoned) this.#parts.observer.say('late', { envelope, handler, error, hasCommitted: false })
     if (rest?.decision !== undefined) {
       this.#carryOut(delivery, rest.decision, this.#parts.deadlines.now() - rest.decision.atMs)
     }

@@ -206,6 +206,7 @@ export interface OpenStore {
 /** Something that a store noticed when it was opened. `pending`: how many messages at most. */
 export type Finding =
   | { readonly kind: 'orphan'; readonly subscription: string; readonly pending: number }
+  | { readonly kind: 'forgotten'; readonly subscription: string; readonly pending: number }
   | { readonly kind: 'typeRemoved'; readonly subscription: string; readonly type: string; readonly pending: number }
   | { readonly kind: 'renamed'; readonly subscription: string; readonly from: string }
   | { readonly kind: 'added'; readonly subscription: string }

@@ -7,7 +7,7 @@ import { type Operation, Queued, WriteQueue } from './write-queue.ts'
 import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import { Transaction } from './transaction.ts'
-import type { Watch } from './watch.ts'
+import { openTooLong, type Watch } from './watch.ts'
 import { endedByWork, insideWork, type Works } from './works.ts'
 
 interface GroupCommitParts {
@@ -97,7 +97,7 @@ export class GroupCommit {
     const { database, watch } = this.#parts
     if (isInTransaction(database)) {
       this.#isScheduled = true
-      watch.whenEnded(this.#next)
+      watch.whenEnded(this.#next, { ms: this.#parts.busyTimeoutMs, giveUp: this.#giveUp })
       return
     }
     const group = this.#queue.take()
@@ -109,6 +109,11 @@ export class GroupCommit {
     }
     if (group.some(({ operation }) => operation.work !== undefined)) this.#runWithCare(group, 0)
     else this.#run(group)
+  }
+
+  readonly #giveUp = (): void => {
+    this.#isScheduled = false
+    this.#fail(this.#queue.takeAll(), openTooLong(this.#parts.name, this.#parts.busyTimeoutMs))
   }
 
   #begin(): Transaction {

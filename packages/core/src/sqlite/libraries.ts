@@ -15,11 +15,15 @@ function registry(): Registry {
 /** The path of a file under its one name, whether it is there yet or not. */
 export function canonical(path: string): string {
   const whole = resolve(path)
+  // Where even its folder is not there, whoever opens the file says so.
+  return realPath(whole) ?? join(realPath(dirname(whole)) ?? dirname(whole), basename(whole))
+}
+
+function realPath(path: string): string | undefined {
   try {
-    return join(realpathSync(dirname(whole)), basename(whole))
+    return realpathSync(path)
   } catch {
-    // Its folder is not there: whoever opens the file says so.
-    return whole
+    return undefined
   }
 }
 

@@ -91,7 +91,10 @@ test('types of an orphan are taken, and it is reported with what waits for it, u
   expect([open.takes('t'), open.takes('u'), open.takes('v')]).toEqual([true, true, false])
   await open.close()
   const again = await openStore(sqlite(path, { forget: ['events/old', 'events/never'] }))
-  expect([again.findings, again.takes('u')]).toEqual([[], false])
+  expect([again.findings, again.takes('u')]).toEqual([
+    [{ kind: 'forgotten', subscription: 'events/old', pending: 1 }],
+    false,
+  ])
   await again.append([message('n')])
   expect((await again.read(0, 0, 10)).map(({ id }) => id)).toEqual(['n'])
 })

@@ -156,14 +156,18 @@ class Registrar {
   }
 
   findOrphans(names: ReadonlySet<string>): void {
+    for (const { name, pending } of this.#pending()) {
+      if (!names.has(name)) this.findings.push({ kind: 'orphan', subscription: name, pending })
+    }
+  }
+
+  /** How many messages may be waiting for each subscription, at most. */
+  #pending(): { readonly name: string; readonly pending: number }[] {
     const rows = this.all(
       `SELECT s.name, c.cursor, (SELECT count(*) FROM iambus_exception e WHERE e.subscription = s.id) AS exceptions
         FROM iambus_subscription s JOIN iambus_claim c ON c.subscription = s.id AND c.partition = 0 ORDER BY s.id`,
     ) as { readonly name: string; readonly cursor: number; readonly exceptions: number }[]
-    for (const { name, cursor, exceptions } of rows) {
-      if (names.has(name)) continue
-      this.findings.push({ kind: 'orphan', subscription: name, pending: this.#tail - cursor + exceptions })
-    }
+    return rows.map(({ name, cursor, exceptions }) => ({ name, pending: this.#tail - cursor + exceptions }))
   }
 
   /** Its dead letters stay: they can be looked at, and removed one by one. */
@@ -171,6 +175,8 @@ class Registrar {
     const row = this.#named(name)
     if (row === undefined) return
     const { id } = row
+    const pending = this.#pending().find((one) => one.name === name)?.pending ?? 0
+    this.findings.push({ kind: 'forgotten', subscription: name, pending })
     const held = 'SELECT position FROM iambus_exception WHERE subscription = ?'
     const heldByOthers =
       'SELECT 1 FROM iambus_exception e WHERE e.position = iambus_message.position AND e.subscription <> ?'

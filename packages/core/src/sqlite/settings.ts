@@ -56,8 +56,10 @@ export function settingsOf(options: SqliteOptions = {}): SqliteSettings {
   checkDuration('dedupeMs', settings.dedupeMs)
   checkDurationMs('commitTimeoutMs', settings.commitTimeoutMs)
   checkCount('scanAhead', settings.scanAhead)
-  if (!Array.isArray(forget) || !forget.every((name) => typeof name === 'string')) {
-    throw new InvalidOption(`forget is ${shown(forget)}. Pass the names of subscriptions, as ['events/update-search'].`)
+  if (!Array.isArray(forget) || !forget.every((name) => typeof name === 'string' && name.includes('/'))) {
+    throw new InvalidOption(
+      `forget is ${Array.isArray(forget) ? forget.map(shown).join(', ') : shown(forget)}. Pass the whole names of handlers, as ['events/update-search'].`,
+    )
   }
   return settings
 }

@@ -36,6 +36,11 @@ declare module '../ports/store.ts' {
  */
 export function sqlite(target: string | { readonly database: SqliteDatabase }, options?: SqliteOptions): Store {
   const settings = settingsOf(options)
+  if (typeof target === 'string' && target.startsWith('file:')) {
+    throw new InvalidOption(
+      `sqlite() was given ${shown(target)}. Pass the path of the file, not a URL: fileURLToPath(...) gives it.`,
+    )
+  }
   if (typeof target === 'string' && target !== '') {
     return storeOf({ path: target === ':memory:' ? undefined : target, given: undefined, settings })
   }
