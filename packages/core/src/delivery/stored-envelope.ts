@@ -131,7 +131,6 @@ function isParts(parsed: unknown): parsed is StoredParts {
   return hasCauses && typeof c === 'string' && typeof h === 'object' && h !== null
 }
 
-/** The body by itself: it is the longest, and is not copied so. */
 function checksumOf({ id, type, key, time, envelope, body }: StoredMessage): number {
-  return crc32(body, crc32(`${id}\n${type}\n${key === undefined ? '' : `=${key}`}\n${time}\n${envelope}\n`))
+  return crc32(`${id}\n${type}\n${key === undefined ? '' : `=${key}`}\n${time}\n${envelope}\n${body}`)
 }
