@@ -9,8 +9,8 @@ import { channels, type Observer } from '../observe.ts'
 import type { NewMessage } from '../ports/store.ts'
 import type { Route } from '../routing/handler-map.ts'
 import type { Capacity } from './capacity.ts'
-import { Join } from './join.ts'
-import type { Persistence } from './persistence.ts'
+import { Join } from '../engine/join.ts'
+import type { Persistence } from '../durability/persistence.ts'
 
 const { accepted } = channels
 
