@@ -26,11 +26,17 @@ function start(path: string, how: string): Running {
   let text = ''
   const said = (): string[] => text.split('\n').slice(0, -1)
   child.stdout.on('data', (more) => (text += more))
+  let errors = ''
+  child.stderr.on('data', (more) => (errors += more))
+  const closed = once(child, 'close')
   return {
     child,
     said,
     lines: async (count) => {
-      while (said().length < count) await once(child.stdout, 'data')
+      while (said().length < count) {
+        await Promise.race([once(child.stdout, 'data'), closed])
+        if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}: ${errors}`)
+      }
     },
     kill: async () => {
       child.kill('SIGKILL')
