@@ -1,6 +1,5 @@
 import { InvalidOption, shown } from './errors.ts'
 import type { MessageHeaders } from './message/augmentable.ts'
-import type { Transaction } from './ports/store.ts'
 
 /** The defaults of `new Dispatcher()`, in one table. */
 export const DEFAULTS: Defaults = {
@@ -105,7 +104,7 @@ export interface PublishOptions extends MessageOptions, DelayOptions {
    * A transaction of your own, on the database that the store works on: the message is part of it. It is written when the call
    * returns, stored for good when you commit, and never was when you roll back.
    */
-  readonly tx?: Transaction | undefined
+  readonly tx?: object | undefined
 }
 
 /** The options of `request`. */

@@ -59,8 +59,8 @@ export interface Subscription {
  */
 export interface StoreTransactions {}
 
-/** A transaction of one of the stores in use. */
-export type Transaction = keyof StoreTransactions extends never ? never : StoreTransactions[keyof StoreTransactions]
+/** A transaction of one of the stores in use; unknown until one of them is imported. */
+export type Transaction = keyof StoreTransactions extends never ? unknown : StoreTransactions[keyof StoreTransactions]
 
 /** A message as it is stored. */
 export interface StoredMessage {
