@@ -5,7 +5,7 @@ import type { Keeper, Kept } from '../engine/kept.ts'
 import { CodecError, LaneParked } from '../errors.ts'
 import { AHEAD } from '../ports/progress.ts'
 import type { Observer } from '../observe.ts'
-import type { Claim, OpenStore } from '../ports/store.ts'
+import type { Claim, OpenStore, TypeRange } from '../ports/store.ts'
 import type { Causing } from '../engine/caused.ts'
 import { DeadHeads } from './dead-heads.ts'
 import type { Journal } from './journal.ts'
@@ -17,6 +17,8 @@ import { SetAside } from './set-aside.ts'
 import type { StoredLetters } from './stored-letters.ts'
 import type { Suspects } from './suspects.ts'
 import { OF_ONE_KEY, Window } from './window.ts'
+
+const none: readonly TypeRange[] = []
 
 /** What a feed works with. */
 export interface FeedParts {
@@ -57,6 +59,8 @@ export class Feed implements Reading {
   readPosition: number
   readonly keeper: Keeper
   readonly refill: Refill
+  /** By type: which messages are its. */
+  readonly #taken: ReadonlyMap<string, readonly TypeRange[]>
   #isFull = false
   /** Whether the cursor has to wait for what is being committed. */
   #awaitsCommit = false
@@ -67,6 +71,7 @@ export class Feed implements Reading {
     this.keeper = new Keeping(this)
     this.refill = new Refill(this)
     this.dead = new DeadHeads(this)
+    this.#taken = Map.groupBy(parts.claim.takes, ({ type }) => type)
     const { progress } = parts.journal
     this.readPosition = parts.claim.isClean ? progress.cursor : progress.reach
   }
@@ -129,9 +134,10 @@ export class Feed implements Reading {
   }
 
   takes({ type, position }: { readonly type: string; readonly position: number }): boolean {
-    return this.parts.claim.takes.some(
-      (range) => range.type === type && position > range.after && (range.upTo === undefined || position <= range.upTo),
-    )
+    for (const { after, upTo } of this.#taken.get(type) ?? none) {
+      if (position > after && (upTo === undefined || position <= upTo)) return true
+    }
+    return false
   }
 
   deliveryOf(message: ReadMessage, kept: Kept): Delivery {
@@ -156,8 +162,8 @@ export class Feed implements Reading {
 
   /** The fault of a message of a type that its handler was bound to once, and is no more. */
   unfit(type: string): Error | undefined {
-    const { handler, claim } = this.parts
-    if (claim.takes.some((range) => range.type === type && range.upTo === undefined)) return undefined
+    const { handler } = this.parts
+    if (this.#taken.get(type)?.some(({ upTo }) => upTo === undefined)) return undefined
     const text = `${handler.name} is not bound to '${type}' any more. Bind it again and replay, or discard.`
     return new CodecError('TYPE_REMOVED', text)
   }

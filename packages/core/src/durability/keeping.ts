@@ -20,7 +20,7 @@ export class Keeping implements Keeper {
     rest.kept.caused = this.#feed.parts.causing.caused(rest.recorded)
   }
 
-  finish(delivery: Delivery, told: () => void): void {
+  finish(delivery: Delivery, tell: (() => void) | undefined): void {
     const { journal, causing } = this.#feed.parts
     const { kept, replays } = restOf(delivery)
     const caused = delivery.rest?.recorded === undefined ? undefined : (kept.caused as Caused | undefined)
@@ -30,10 +30,8 @@ export class Keeping implements Keeper {
       this.#feed.dead.remove(replays)
     }
     if (caused !== undefined) journal.cause(caused.stored)
-    journal.whenWritten(() => {
-      told()
-      if (caused !== undefined) causing.release(caused)
-    })
+    if (tell !== undefined) journal.whenWritten(tell)
+    if (caused !== undefined) journal.whenWritten(() => causing.release(caused))
   }
 
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {

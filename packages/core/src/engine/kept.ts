@@ -10,8 +10,8 @@ import type { Failures } from './failures.ts'
 export interface Keeper {
   /** Makes what a delivery has caused ready to be written. @throws {CodecError} for what cannot be: then it has failed. */
   prepare(delivery: Delivery): void
-  /** It has ended for good, and what it caused leaves with it. `told` is called when that is written. */
-  finish(delivery: Delivery, told: () => void): void
+  /** It has ended for good, and what it caused leaves with it. `tell` is called when that is written; nobody may want to know. */
+  finish(delivery: Delivery, tell: (() => void) | undefined): void
   /** It is to be tried again after so many milliseconds. */
   retry(delivery: Delivery, failures: Failures, delayMs: number): void
   /** It is dead. `told` is called when that is written. */

@@ -63,7 +63,8 @@ export class Settlement {
   }
 
   #keepDone(delivery: Delivery, { keeper }: Kept, value: unknown): void {
-    keeper.finish(delivery, () => this.#tellDone(delivery, value))
+    const isAwaited = delivery.waiter !== undefined || succeeded.hasSubscribers
+    keeper.finish(delivery, isAwaited ? () => this.#tellDone(delivery, value) : undefined)
     keeper.left(delivery)
   }
 
