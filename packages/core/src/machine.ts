@@ -144,8 +144,13 @@ export async function openBus(
       await close(CLOSE_MS, Promise.resolve())
       throw error
     }
-    const cancel: Delays['cancel'] = async (id) =>
-      (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
+    const cancel: Delays['cancel'] = async (id) => {
+      // One that has durable handlers, and others, waits in both. The store goes first: it may fail.
+      const wasStored = persistence === undefined ? false : await persistence.delays.cancel(id)
+      const wasThere = (await delays.cancel(id)) || wasStored
+      if (wasThere) observer.say('cancelled', { id })
+      return wasThere
+    }
     return { admission, cancel, persistence, close }
   } catch (error) {
     await singletons.close()

@@ -92,7 +92,6 @@ export class MemoryDelays implements Delays {
     this.#heap.remove(delayed)
     this.#timer.set(this.#heap.first?.dueAt)
     this.#forget(id)
-    this.#parts.observer.say('cancelled', { id })
     return Promise.resolve(true)
   }
 

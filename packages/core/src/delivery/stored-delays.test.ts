@@ -28,7 +28,7 @@ class Node {
     this.store = store
     this.#clock = clock
     const observer = new Observer(logger)
-    for (const name of ['cancelled', 'duplicate', 'delaysFailed', 'delayed'] as const) {
+    for (const name of ['duplicate', 'delaysFailed', 'delayed'] as const) {
       observer.listen(name, (notice) => void this.said.push(`${name} ${idOf(notice)}`))
     }
     this.delays = new StoredDelays({ store, isShared, clock, observer, encode })
@@ -57,7 +57,7 @@ class Node {
   }
 }
 
-function idOf(notice: Partial<Notices['delayed'] & Notices['cancelled'] & Notices['delaysFailed']>): string | number {
+function idOf(notice: Partial<Notices['delayed'] & Notices['duplicate'] & Notices['delaysFailed']>): string | number {
   return notice.id ?? notice.envelope?.id ?? notice.againMs ?? ''
 }
 
@@ -116,7 +116,7 @@ test('one is taken back by its id, which is free then; the same id twice is one'
   expect(await node.log()).toEqual([])
   await node.pass(1)
   expect(await node.log()).toEqual(['1'])
-  expect(node.said).toEqual(['delayed 1', 'duplicate 1', 'cancelled 1', 'delayed 1'])
+  expect(node.said).toEqual(['delayed 1', 'duplicate 1', 'delayed 1'])
 })
 
 test('what others have stored is appended in time, if they say so', async () => {

@@ -61,10 +61,8 @@ export class StoredDelays implements Delays {
     return this.#store(envelopeOf(dispatch, this.#parts.clock), { dueAt, tx })
   }
 
-  async cancel(id: string): Promise<boolean> {
-    const wasThere = await this.#parts.store.cancel(id)
-    if (wasThere) this.#parts.observer.say('cancelled', { id })
-    return wasThere
+  cancel(id: string): Promise<boolean> {
+    return this.#parts.store.cancel(id)
   }
 
   close(): void {
