@@ -54,6 +54,8 @@ export class Persistence implements Causing {
   readonly #suspects = new Suspects()
   readonly #reader: LogReader
   readonly #journals: Journal[] = []
+  /** What may be given back in order: claims of which nothing is left from before that is not written. */
+  readonly #inOrder = new Set<Claim>()
 
   /** @throws {StoreFailed | ImproperlyConfigured} where the store cannot be opened. */
   static async open(parts: PersistenceParts): Promise<Persistence> {
@@ -82,8 +84,12 @@ export class Persistence implements Causing {
   async start(): Promise<void> {
     const { observer } = this.#parts
     const feeds = (await this.store.claim()).map((claim) => this.#open(claim))
+    for (const { parts } of feeds) if (parts.claim.isClean) this.#inOrder.add(parts.claim)
     let suspects = 0
-    for (const feed of feeds) suspects += await recover(feed)
+    for (const feed of feeds) {
+      suspects += await recover(feed)
+      this.#inOrder.add(feed.parts.claim)
+    }
     if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
     this.#reader.begin()
     this.delays.wake()
@@ -182,11 +188,10 @@ export class Persistence implements Causing {
   /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */
   async close(deadlineMs: number): Promise<void> {
     const { store } = this
-    const feeds = [...this.feeds.values()]
-    for (const feed of feeds) feed.dead.letGo()
+    for (const feed of this.feeds.values()) feed.dead.letGo()
     await this.#try(deadlineMs, async () => {
       await this.written()
-      await store.release(feeds.map(({ parts }) => parts.claim))
+      await store.release([...this.#inOrder])
     })
     for (const journal of this.#journals) journal.giveUp()
     await this.#try(deadlineMs, () => store.close())
