@@ -7,11 +7,11 @@ import type { Clock } from '../ports/clock.ts'
 import type { NewMessage, OpenStore } from '../ports/store.ts'
 import { type Delays, dueAtOf, envelopeOf } from './delays.ts'
 import { DueTimer, LOOK_AGAIN_MS } from './due-timer.ts'
-import { patienceMs } from './store-patience.ts'
+import { storeBackoffMs } from './store-backoff.ts'
 
 /** What delays in a store work with. */
 export interface StoredDelaysParts {
-  readonly store: Pick<OpenStore, 'now' | 'append' | 'appendDue' | 'cancel'>
+  readonly store: Pick<OpenStore, 'name' | 'now' | 'append' | 'appendDue' | 'cancel'>
   /** Whether other nodes work on it too: one may be gone that had the timer for what is due next. */
   readonly isShared: boolean
   readonly clock: Clock
@@ -101,8 +101,9 @@ export class StoredDelays implements Delays {
   #failed(error: Error): void {
     if (this.#isClosed) return
     this.#failures += 1
-    const againMs = patienceMs(this.#failures)
-    this.#parts.observer.say('delaysFailed', { error, againMs })
-    this.expect(this.#parts.store.now() + againMs)
+    const { store, observer } = this.#parts
+    const delayMs = storeBackoffMs(this.#failures)
+    observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
+    this.expect(store.now() + delayMs)
   }
 }
