@@ -8,6 +8,27 @@ export interface Caused {
   readonly local: readonly Dispatch[]
 }
 
+/** Something to be stored by `work`: what it has caused leaves when that is stored. */
+export class Working {
+  caused: Caused | undefined = undefined
+  readonly #work: (tx: unknown) => Caused | Promise<Caused>
+
+  constructor(work: (tx: unknown) => Caused | Promise<Caused>) {
+    this.#work = work
+  }
+
+  /** As a settlement has it. */
+  readonly work = (tx: unknown): Caused['stored'] | Promise<Caused['stored']> => {
+    const made = this.#work(tx)
+    return made instanceof Promise ? made.then(this.#remember) : this.#remember(made)
+  }
+
+  readonly #remember = (made: Caused): Caused['stored'] => {
+    this.caused = made
+    return made.stored
+  }
+}
+
 /** Makes what is caused ready, and lets it go. */
 export interface Causing {
   /** @throws {CodecError} for a message that cannot be stored. */

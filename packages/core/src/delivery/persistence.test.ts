@@ -287,11 +287,11 @@ describe('a log that cannot be read', () => {
 
 /** A store of which the log cannot be read for the first so many times. */
 function failingReads(of: Store, times: number): Store {
-  let left = times
+  let more = times
   return altered(of, (open) => ({
     read: async (...given) => {
-      if (left === 0) return open.read(...given)
-      left -= 1
+      if (more === 0) return open.read(...given)
+      more -= 1
       throw new StoreFailed('STORE_DAMAGED', 'A page is damaged.')
     },
   }))

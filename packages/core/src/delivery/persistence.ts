@@ -9,16 +9,17 @@ import type { MessageType } from '../message/message-type.ts'
 import { uuidV7 } from '../message/uuid.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, Finding, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { Claim, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
-import type { Caused, Causing } from './caused.ts'
+import { type Caused, type Causing, Working } from './caused.ts'
 import { Feed } from './feed.ts'
 import type { Join } from './join.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
+import { sayFinding } from './say-finding.ts'
 import { dueAtOf } from './delays.ts'
 import { StoredDelays } from './stored-delays.ts'
 import { storedOf } from './stored-envelope.ts'
@@ -151,18 +152,9 @@ export class Persistence implements Causing {
   async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
     const { kept } = delivery.more()
     if (kept !== undefined) return kept.keeper.commit(delivery, work)
-    let caused: Caused | undefined
-    const remember = (made: Caused): Caused['stored'] => {
-      caused = made
-      return made.stored
-    }
-    await this.store.settle(undefined, {
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
-    })
-    if (caused !== undefined) this.release(caused)
+    const working = new Working(work)
+    await this.store.settle(undefined, { work: working.work })
+    if (working.caused !== undefined) this.release(working.caused)
   }
 
   /** Where a dead letter came from, if that is run here. */
@@ -247,19 +239,4 @@ export class Persistence implements Causing {
 
 function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {
   return `${subscription}#${partition}`
-}
-
-function sayFinding(finding: Finding, { observer, store }: { observer: Observer; store: string }): void {
-  const { kind } = finding
-  if (kind === 'orphan') observer.say('orphaned', { store, handler: finding.subscription, pending: finding.pending })
-  else if (kind === 'typeRemoved') {
-    const { subscription, type, pending } = finding
-    observer.say('typeRemoved', { store, handler: subscription, type, pending })
-  } else if (kind === 'lost') observer.say('storeLost', { store, text: finding.text })
-  else
-    observer.say('subscribed', {
-      store,
-      handler: finding.subscription,
-      formerly: kind === 'renamed' ? finding.from : undefined,
-    })
 }

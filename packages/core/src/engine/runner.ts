@@ -93,7 +93,9 @@ export class Runner implements WorkerEngine {
     { value, hasFailed }: { readonly value: unknown; readonly hasFailed: boolean },
   ): Promise<unknown> {
     return deciding.then((error) => {
-      return error === undefined || hasFailed ? this.settled(worker, value, hasFailed) : this.settled(worker, error, true)
+      return error === undefined || hasFailed
+        ? this.settled(worker, value, hasFailed)
+        : this.settled(worker, error, true)
     })
   }
 
