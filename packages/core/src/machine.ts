@@ -1,7 +1,7 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
-import { type Delays, MemoryDelays } from './delivery/delays.ts'
+import { MemoryDelays } from './delivery/delays.ts'
 import { LettersInStore } from './delivery/letters-in-store.ts'
 import { Persistence } from './delivery/persistence.ts'
 import type { SeenIds } from './delivery/seen-ids.ts'
@@ -83,7 +83,7 @@ export interface StartParts {
 export interface OpenBus {
   readonly admission: Admission
   /** Takes back a message that is not due yet. */
-  readonly cancel: Delays['cancel']
+  readonly cancel: (id: string) => Promise<boolean>
   readonly persistence: Persistence | undefined
   /** @param lastStored resolves when nobody else stores anything more. */
   readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
@@ -105,7 +105,7 @@ export async function openBus(
     let handlers: ReadonlyMap<Binding, Handler> = new Map()
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
     const outgoing = aroundOutgoing(parts.middleware.publications)
-    const release = (due: readonly Dispatch[]): void => admission.release(due)
+    const release = (due: readonly Dispatch[]): void => admission.releaseLocal(due)
     const delays = new MemoryDelays({ ...parts, clock: options.clock, release })
     const admission = new Admission({ ...parts, map, engine, capacity, delays, maxDepth: options.maxDepth, outgoing })
     handlers = readyHandlers(routers, {
@@ -144,10 +144,10 @@ export async function openBus(
       await close(CLOSE_MS, Promise.resolve())
       throw error
     }
-    const cancel: Delays['cancel'] = async (id) => {
+    const cancel: OpenBus['cancel'] = async (id) => {
       // One that has durable handlers, and others, waits in both. The store goes first: it may fail.
       const wasStored = persistence === undefined ? false : await persistence.delays.cancel(id)
-      const wasThere = (await delays.cancel(id)) || wasStored
+      const wasThere = delays.cancel(id) || wasStored
       if (wasThere) observer.say('cancelled', { id })
       return wasThere
     }

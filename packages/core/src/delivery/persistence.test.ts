@@ -314,6 +314,38 @@ describe('what is not due yet', () => {
     expect(cancelled).toEqual(['x'])
     expect(await dp.cancel('x')).toBe(false)
   })
+
+  test('runs once at each of its handlers, durable or not, whoever delays it', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    for (const name of ['a', 'b']) {
+      dp.events.bind(Placed, ({ order }) => void seen.push(`${name}${order}`), { name, durable: name === 'a' })
+    }
+    dp.events.bind(Shipped, ({ order }, { context }) => context.publish(new Placed({ order }), { delayMs: 1_000 }), {
+      name: 'c',
+    })
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { delayMs: 1_000 })
+    await dp.publish(new Placed({ order: 2 }), { delayMs: 1_000, id: 'x' })
+    await dp.publish(new Shipped({ order: 3 }))
+    await quiet()
+    clock.advance(1_000)
+    await quiet()
+    expect(seen.sort()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'b3'])
+  })
+
+  test('and repeats an id is given to none of its handlers', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    dp.events.bind(Placed, () => void seen.push('durable'), { name: 'a' })
+    dp.events.bind(Placed, () => void seen.push('in memory'), { durable: false })
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { id: 'x' })
+    await dp.publish(new Placed({ order: 1 }), { id: 'x', delayMs: 1_000 })
+    clock.advance(1_000)
+    await quiet()
+    expect(seen.sort()).toEqual(['durable', 'in memory'])
+  })
 })
 
 describe('whoever waits for an event', () => {

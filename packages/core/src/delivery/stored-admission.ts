@@ -82,11 +82,11 @@ export class StoredAdmission {
     const { delay, route } = accepting
     const later = delay && delays.take(accepting, delay, tx)
     if (later === undefined) return store.append([stored], tx).then((given) => this.#accept(given, accepting))
-    const handlers = localOf(route)
-    if (handlers.length === 0) return later
-    return later.then(() =>
-      this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] }),
-    )
+    return later.then((isNew) => {
+      const handlers = localOf(route)
+      if (!isNew || handlers.length === 0) return
+      this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] })
+    })
   }
 
   #accepting(dispatch: Dispatch): Accepting {
