@@ -1,11 +1,21 @@
 import type { Dispatch } from '../engine/outlet.ts'
+import type { Envelope } from '../message/envelope.ts'
 import type { NewMessage } from '../ports/store.ts'
 
 /** What a delivery has caused, ready to be written. */
 export interface Caused {
   readonly stored: readonly NewMessage[]
+  /** The same, to be told when it is stored; nothing where nobody listens. */
+  readonly told: readonly Told[]
   /** What is for handlers of this process alone: it leaves when the rest is written. */
   readonly local: readonly Dispatch[]
+}
+
+/** A message that was stored: for these handlers, or for when it is due. */
+export interface Told {
+  readonly envelope: Envelope
+  readonly handlers: readonly string[]
+  readonly dueAt: number | undefined
 }
 
 /** Something to be stored by `work`: what it has caused leaves when that is stored. */

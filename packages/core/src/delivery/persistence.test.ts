@@ -262,6 +262,41 @@ async function left(): Promise<number> {
   return messages
 }
 
+describe('what is accepted', () => {
+  test('is told once for each handler, whoever published it, when it is stored', async () => {
+    const dp = dispatcher()
+    dp.events.bind(Placed, () => {}, { name: 'a' })
+    dp.events.bind(Placed, () => {}, { name: 'b', durable: false })
+    dp.events.bind(
+      Shipped,
+      ({ order }, { context }) => {
+        context.publish(new Placed({ order }))
+        context.publish(new Placed({ order: order + 1 }), { delayMs: 1_000 })
+      },
+      { name: 'c' },
+    )
+    const told: string[] = []
+    dp.observe('accepted', ({ envelope, handlers }) => told.push(`${orderOf(envelope)} for ${handlers.join()}`))
+    dp.observe('delayed', ({ envelope, dueAt }) => told.push(`${orderOf(envelope)} due at ${dueAt.getTime()}`))
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }))
+    expect(told.splice(0)).toEqual(['1 for events/a', '1 for events/b'])
+    await dp.publish(new Shipped({ order: 2 }))
+    await quiet()
+    expect(told.splice(0).sort()).toEqual([
+      '2 for events/a',
+      '2 for events/b',
+      '2 for events/c',
+      '3 due at 1000',
+      '3 due at 1000',
+    ])
+  })
+})
+
+function orderOf({ message }: { readonly message: object | string }): number {
+  return (message as Placed).order
+}
+
 describe('a log that cannot be read', () => {
   test('is read again after a time, and not each time that something is published', async () => {
     const dp = dispatcher({ store: failingReads(inner, 3) })

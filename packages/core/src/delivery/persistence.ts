@@ -7,13 +7,13 @@ import { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import type { MessageType } from '../message/message-type.ts'
 import { uuidV7 } from '../message/uuid.ts'
-import type { Observer } from '../observe.ts'
+import { channels, type Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
 import type { Claim, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
-import { type Caused, type Causing, Working } from './caused.ts'
+import { type Caused, type Causing, type Told, Working } from './caused.ts'
 import { Feed } from './feed.ts'
 import type { Join } from './join.ts'
 import { Journal } from './journal.ts'
@@ -125,20 +125,33 @@ export class Persistence implements Causing {
 
   caused(recorded: readonly Dispatch[]): Caused {
     const stored: NewMessage[] = []
+    const told: Told[] = []
     const local: Dispatch[] = []
     for (const dispatch of recorded) {
       const { route } = dispatch
       const isStored = this.isFor(route)
-      if (isStored) stored.push({ ...this.stored(this.envelopeOf(dispatch)), dueAt: this.#dueAt(dispatch) })
+      if (isStored) {
+        const envelope = this.envelopeOf(dispatch)
+        const dueAt = this.#dueAt(dispatch)
+        stored.push({ ...this.stored(envelope), dueAt })
+        if (isHeard()) told.push({ envelope, handlers: durableNames(route), dueAt })
+      }
       const handlers = isStored ? route.handlers.filter(({ isDurable }) => !isDurable) : route.handlers
       if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers } })
     }
-    return { stored, local }
+    return { stored, told, local }
   }
 
-  release({ stored, local }: Caused): void {
+  release({ stored, told, local }: Caused): void {
+    for (const one of told) this.#tell(one)
     if (local.length > 0) this.#parts.release(local)
     for (const { dueAt } of stored) if (dueAt !== undefined) this.delays.expect(dueAt)
+  }
+
+  #tell({ envelope, handlers, dueAt }: Told): void {
+    const { observer } = this.#parts
+    if (dueAt === undefined) observer.say('accepted', { envelope, handlers })
+    else observer.say('delayed', { envelope, dueAt: new Date(dueAt) })
   }
 
   /** When it is due, if it is not at once. */
@@ -239,4 +252,13 @@ export class Persistence implements Causing {
 
 function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {
   return `${subscription}#${partition}`
+}
+
+/** The names of the handlers that get a message from the store. */
+export function durableNames({ handlers }: Route<Handler>): string[] {
+  return handlers.filter(({ isDurable }) => isDurable).map(({ name }) => name)
+}
+
+function isHeard(): boolean {
+  return channels.accepted.hasSubscribers || channels.delayed.hasSubscribers
 }

@@ -8,7 +8,7 @@ import { channels, type Observer } from '../observe.ts'
 import type { NewMessage } from '../ports/store.ts'
 import type { Route } from '../routing/handler-map.ts'
 import { Join } from './join.ts'
-import type { Persistence } from './persistence.ts'
+import { durableNames, type Persistence } from './persistence.ts'
 
 const { accepted } = channels
 
@@ -85,7 +85,7 @@ export class StoredAdmission {
     return later.then((isNew) => {
       const handlers = localOf(route)
       if (!isNew || handlers.length === 0) return
-      this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] })
+      this.#persistence.release({ stored: [], told: [], local: [{ ...accepting, route: { ...route, handlers } }] })
     })
   }
 
@@ -101,8 +101,7 @@ export class StoredAdmission {
       join?.skip()
       return
     }
-    if (accepted.hasSubscribers)
-      this.#observer.say('accepted', { envelope, handlers: route.handlers.map(({ name }) => name) })
+    if (accepted.hasSubscribers) this.#observer.say('accepted', { envelope, handlers: durableNames(route) })
     const handlers = localOf(route)
     if (handlers.length > 0) this.#deliver({ ...accepting, route: { ...route, handlers } }, join)
   }

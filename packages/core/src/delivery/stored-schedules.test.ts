@@ -41,7 +41,7 @@ class Node {
       observer,
       outlet,
       causing: {
-        caused: (recorded) => ({ stored: recorded.map(({ of }) => encode(of as Envelope)), local: [] }),
+        caused: (recorded) => ({ stored: recorded.map(({ of }) => encode(of as Envelope)), told: [], local: [] }),
         release: () => {},
       },
     })
