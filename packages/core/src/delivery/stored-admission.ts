@@ -79,14 +79,18 @@ export class StoredAdmission {
 
   #append(accepting: Accepting, stored: NewMessage, tx?: unknown): Promise<void> {
     const { delays, store } = this.#persistence
-    const { delay, route } = accepting
+    const { delay } = accepting
     const later = delay && delays.take(accepting, delay, tx)
     if (later === undefined) return store.append([stored], tx).then((given) => this.#accept(given, accepting))
-    return later.then((isNew) => {
-      const handlers = localOf(route)
-      if (!isNew || handlers.length === 0) return
-      this.#persistence.release({ stored: [], told: [], local: [{ ...accepting, route: { ...route, handlers } }] })
-    })
+    return later.then((isNew) => this.#acceptLater(isNew, accepting))
+  }
+
+  /** It is stored until it is due. For handlers that run in memory, it waits there. */
+  #acceptLater(isNew: boolean, accepting: Accepting): void {
+    const { route } = accepting
+    const handlers = localOf(route)
+    if (!isNew || handlers.length === 0) return
+    this.#persistence.release({ stored: [], told: [], local: [{ ...accepting, route: { ...route, handlers } }] })
   }
 
   #accepting(dispatch: Dispatch): Accepting {
