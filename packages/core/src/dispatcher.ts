@@ -1,6 +1,6 @@
 import { Bus } from './bus.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
-import type { Every, Scheduled, ScheduleOptions } from './delivery/schedule.ts'
+import type { Every, Scheduled, ScheduleOptions } from './time/schedule.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 import type { Handled, Outcome } from './engine/outcome.ts'
 import type { Limits } from './limits.ts'

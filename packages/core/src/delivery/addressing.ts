@@ -6,7 +6,7 @@ import { checkMessageOptions, noOptions, type PublishOptions, recordedNames } fr
 import type { Route } from '../routing/handler-map.ts'
 import type { Outgoing } from '../routing/middleware.ts'
 import { refuseAborted } from './patience.ts'
-import { causedId } from './stored-envelope.ts'
+import { causedId } from '../durability/stored-envelope.ts'
 import type { Verb } from './verb.ts'
 
 /** What envelopes are made with. */

@@ -17,9 +17,9 @@ import {
 import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../ports/dead-letters.ts'
 import type { Awaitable } from '../routing/providers.ts'
 import { checkEdit, checkFilter, checkWhich, type DeadLetterQuery, type Edit } from './dead-letter-query.ts'
-import { beingReplayed, type LetterBox } from './letter-box.ts'
+import { beingReplayed, type LetterBox } from '../durability/letter-box.ts'
 import { LettersInMemory } from './letters-in-memory.ts'
-import type { LettersInStore } from './letters-in-store.ts'
+import type { LettersInStore } from '../durability/letters-in-store.ts'
 
 type Message = object | string
 type Editing<M extends Message> = (letter: DeadLetter<M>) => Awaitable<Edit<M>>

@@ -6,8 +6,8 @@ import type { Outcome } from '../engine/outcome.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Observer } from '../observe.ts'
 import type { DeadLetter, DeadLetterFilter, DeadLetterPage, StoredLetter } from '../ports/dead-letters.ts'
-import { Join } from './join.ts'
-import { beingReplayed, type LetterBox, notBound } from './letter-box.ts'
+import { Join } from '../engine/join.ts'
+import { beingReplayed, type LetterBox, notBound } from '../durability/letter-box.ts'
 
 /** The dead letters in memory: whatever is asked of them happens within the call. */
 export class LettersInMemory implements LetterBox {

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { RequestOptions } from '../options.ts'
 import type { Capacity } from './capacity.ts'
-import { maxDepthExceeded } from './max-depth.ts'
+import { maxDepthExceeded } from '../engine/max-depth.ts'
 import { followed, giveUpWith } from './patience.ts'
 
 const { accepted } = channels

@@ -7,8 +7,8 @@ import type { Envelope } from '../message/envelope.ts'
 import { channels, type Observer } from '../observe.ts'
 import type { NewMessage } from '../ports/store.ts'
 import type { Route } from '../routing/handler-map.ts'
-import { Join } from './join.ts'
-import { durableNames, type Persistence } from './persistence.ts'
+import { Join } from '../engine/join.ts'
+import { durableNames, type Persistence } from '../durability/persistence.ts'
 
 const { accepted } = channels
 

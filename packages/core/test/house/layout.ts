@@ -18,6 +18,8 @@ const journey = [
   'routing',
   'engine',
   'middleware',
+  'time',
+  'durability',
   'delivery',
   'limits.ts',
   'dispatcher-options.ts',

@@ -3,7 +3,7 @@ import { recordResponseEvents } from '../engine/response-events.ts'
 import { asError, InvalidOption, shown } from '../errors.ts'
 import { isThenable, nativePromise } from '../routing/thenable.ts'
 import { AlreadyCommitted } from '../store-errors.ts'
-import type { Caused } from './caused.ts'
+import type { Caused } from '../engine/caused.ts'
 import type { Persistence } from './persistence.ts'
 
 /**

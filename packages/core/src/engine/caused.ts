@@ -1,4 +1,4 @@
-import type { Dispatch } from '../engine/outlet.ts'
+import type { Dispatch } from './outlet.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { NewMessage } from '../ports/store.ts'
 

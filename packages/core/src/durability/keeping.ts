@@ -3,7 +3,7 @@ import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
 import type { Exception, Settlement } from '../ports/store.ts'
-import { type Caused, Working } from './caused.ts'
+import { type Caused, Working } from '../engine/caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
 

@@ -6,7 +6,7 @@ import type { DelayOptions, MessageOptions } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Due, DueHeap } from './due-heap.ts'
 import { DueTimer } from './due-timer.ts'
-import type { SeenIds } from './seen-ids.ts'
+import type { SeenIds } from '../engine/seen-ids.ts'
 
 /** What delays in memory work with. */
 export interface MemoryDelaysParts {

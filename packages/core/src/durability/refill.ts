@@ -3,7 +3,7 @@ import { asError } from '../errors.ts'
 import type { Feed } from './feed.ts'
 import type { ReadMessage } from './log-reader.ts'
 import type { AsideEntry } from './set-aside.ts'
-import { storeBackoffMs } from './store-backoff.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 import { failuresOf, ProcessCrashed } from './stored-failures.ts'
 import { OF_ONE_KEY } from './window.ts'
 

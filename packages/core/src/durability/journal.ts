@@ -4,7 +4,7 @@ import type { Observer } from '../observe.ts'
 import { AHEAD, type Progress, type Span } from '../ports/progress.ts'
 import type { Claim, Exception, NewMessage, OpenStore, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
-import { storeBackoffMs } from './store-backoff.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 
 /** How many rows are gathered for one settlement at most. */
 const ROWS = 100

@@ -1,6 +1,6 @@
-import type { Delivery, Waiter } from '../engine/delivery.ts'
-import type { Handler } from '../engine/handler.ts'
-import type { Outcome } from '../engine/outcome.ts'
+import type { Delivery, Waiter } from './delivery.ts'
+import type { Handler } from './handler.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Waits for all deliveries of one event, and gives what became of each, in the order of the handlers. */
 export class Join implements Waiter {

@@ -1,5 +1,5 @@
 import { MaxDepthExceeded } from '../errors.ts'
-import type { Delivery } from '../engine/delivery.ts'
+import type { Delivery } from './delivery.ts'
 import type { Cause } from '../message/envelope.ts'
 
 /** The fault of a delivery at the end of a chain of more than `maxDepth` messages, each caused by the one before. */

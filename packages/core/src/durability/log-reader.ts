@@ -6,7 +6,7 @@ import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LoggedMessage, OpenStore } from '../ports/store.ts'
 import { Recent } from './recent.ts'
-import { storeBackoffMs } from './store-backoff.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 import { envelopeOf, unreadableOf } from './stored-envelope.ts'
 
 /** How many messages are read at a time: no more than there is room for, but so many at least. */
