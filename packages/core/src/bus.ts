@@ -1,5 +1,4 @@
 import type { Admission } from './delivery/admission.ts'
-import type { Delays } from './time/delays.ts'
 import { MemorySchedules, type MemorySchedulesParts } from './time/memory-schedules.ts'
 import { type Every, nextOf, type ScheduleOptions, scheduleOf } from './time/schedule.ts'
 import type { Persistence } from './durability/persistence.ts'
@@ -10,7 +9,7 @@ import { type DispatcherOptions, type SettledOptions, settledOptions } from './d
 import { AsyncContexts } from './engine/async-contexts.ts'
 import { type Close, Lifecycle, stopDeadlock } from './engine/lifecycle.ts'
 import { stopOnSignals } from './engine/shutdown.ts'
-import { checkWiring, type Machine, machineOf, openBus } from './machine.ts'
+import { checkWiring, type Machine, machineOf, type OpenBus, openBus } from './machine.ts'
 import { Observer } from './observe.ts'
 import { checkObject, noOptions } from './options.ts'
 import type { When } from './ports/when.ts'
@@ -47,7 +46,7 @@ export class Bus {
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
-  #cancel: Delays['cancel'] | undefined
+  #cancel: OpenBus['cancel'] | undefined
 
   /** @throws {InvalidOption} */
   constructor(options: DispatcherOptions, dispatcher: Owner) {

@@ -1,7 +1,7 @@
 import { Admission } from './delivery/admission.ts'
 import { Capacity } from './delivery/capacity.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
-import { type Delays, MemoryDelays } from './time/delays.ts'
+import { MemoryDelays } from './time/delays.ts'
 import { LettersInStore } from './durability/letters-in-store.ts'
 import { Persistence } from './durability/persistence.ts'
 import type { SeenIds } from './engine/seen-ids.ts'
@@ -89,7 +89,7 @@ export interface StartParts {
 export interface OpenBus {
   readonly admission: Admission
   /** Takes back a message that is not due yet. */
-  readonly cancel: Delays['cancel']
+  readonly cancel: (id: string) => Promise<boolean>
   readonly persistence: Persistence | undefined
   /** @param lastStored resolves when nobody else stores anything more. */
   readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
@@ -111,7 +111,7 @@ export async function openBus(
     let handlers: ReadonlyMap<Binding, Handler> = new Map()
     const map = new HandlerMap(routers, (binding) => handlers.get(binding) as Handler)
     const outgoing = aroundOutgoing(parts.middleware.publications)
-    const release = (due: readonly Dispatch[]): void => admission.release(due)
+    const release = (due: readonly Dispatch[]): void => admission.releaseLocal(due)
     const delays = new MemoryDelays({ ...parts, clock: options.clock, release })
     const admission = new Admission({ ...parts, map, engine, capacity, delays, maxDepth: options.maxDepth, outgoing })
     handlers = readyHandlers(routers, {
@@ -150,8 +150,13 @@ export async function openBus(
       await close(CLOSE_MS, Promise.resolve())
       throw error
     }
-    const cancel: Delays['cancel'] = async (id) =>
-      (await delays.cancel(id)) || ((await persistence?.delays.cancel(id)) ?? false)
+    const cancel: OpenBus['cancel'] = async (id) => {
+      // One that has durable handlers, and others, waits in both. The store goes first: it may fail.
+      const wasStored = persistence === undefined ? false : await persistence.delays.cancel(id)
+      const wasThere = delays.cancel(id) || wasStored
+      if (wasThere) observer.say('cancelled', { id })
+      return wasThere
+    }
     return { admission, cancel, persistence, close }
   } catch (error) {
     await singletons.close()

@@ -16,9 +16,9 @@ export interface DeliveryNotice {
  * published.
  */
 export interface Notices extends StoreNotices {
-  /** A message was accepted, for these handlers. */
+  /** A message was accepted, for these handlers: those that are durable, or those that are not. */
   readonly accepted: { readonly envelope: Envelope; readonly handlers: readonly string[] }
-  /** A message was accepted, and takes its place when it is due. Only then is it `accepted` for its handlers. */
+  /** A message was accepted, and takes its place when it is due. Only then is it `accepted`, unless a store has it. */
   readonly delayed: { readonly envelope: Envelope; readonly dueAt: Date }
   /** A delayed message was taken back, with `dp.cancel`. */
   readonly cancelled: { readonly id: string }

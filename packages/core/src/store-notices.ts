@@ -45,8 +45,6 @@ export interface StoreNotices {
   readonly suspects: { readonly store: string; readonly count: number }
   /** What a handler has caused could not be stored, and it is done: this is the last of it. */
   readonly unstored: { readonly envelope: Envelope; readonly error: Error }
-  /** Delayed messages that are due could not be appended to the log. It is tried again after so many milliseconds. */
-  readonly delaysFailed: { readonly error: Error; readonly againMs: number }
 }
 
 export const storeTable: NoticeTable<StoreNotices> = {
@@ -99,10 +97,5 @@ export const storeTable: NoticeTable<StoreNotices> = {
     level: 'critical',
     text: ({ envelope, error }) =>
       `'${envelope.type}', caused by a handler that is done, could not be stored, and is lost: ${error.message}`,
-  },
-  delaysFailed: {
-    level: 'error',
-    text: ({ error, againMs }) =>
-      `Delayed messages that are due could not be appended; it is tried again in ${againMs} ms: ${error.message}`,
   },
 }

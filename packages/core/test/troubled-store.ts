@@ -5,6 +5,8 @@ import { StoreFailed } from '../src/store-errors.ts'
 export interface TroubledStore extends Store {
   /** Whether writes fail from now on, and reads. */
   fails: boolean
+  /** Whether claims can be given back even so. */
+  canRelease: boolean
   /** What was to be settled, in the order of the calls. */
   readonly settlements: Settlement[]
   /** Has what is settled from now on wait until the returned function is called. */
@@ -20,6 +22,7 @@ export function troubled(store: Store): TroubledStore {
     name: store.name,
     isShared: store.isShared,
     fails: false,
+    canRelease: false,
     settlements: [],
     before: undefined,
     hold() {
@@ -57,7 +60,8 @@ export function troubled(store: Store): TroubledStore {
         if (typeof value !== 'function') return value
         if (name === 'close') return () => target.close()
         return (...given: unknown[]) => {
-          if (name === 'read' || name === 'readAt' || name === 'append' || name === 'release') check()
+          if (name === 'read' || name === 'readAt' || name === 'append') check()
+          if (name === 'release' && !wrapped.canRelease) check()
           return Reflect.apply(value, target, given) as unknown
         }
       },

@@ -19,7 +19,7 @@ import type { Outgoing } from '../routing/middleware.ts'
 import { Addressing } from './addressing.ts'
 import type { Capacity } from './capacity.ts'
 import { commit } from '../durability/committing.ts'
-import { delayOf, type Delays, refuseDelay } from '../time/delays.ts'
+import { delayOf, type MemoryDelays, refuseDelay } from '../time/delays.ts'
 import { Join } from '../engine/join.ts'
 import { maxDepthExceeded } from '../engine/max-depth.ts'
 import { giveUpWith } from './patience.ts'
@@ -40,7 +40,7 @@ export interface AdmissionParts {
   readonly capacity: Capacity
   readonly seenIds: SeenIds
   /** Where messages wait that are not due yet. */
-  readonly delays: Delays
+  readonly delays: MemoryDelays
   readonly maxDepth: number
   /** The outgoing middleware, composed. */
   readonly outgoing: ((message: Outgoing) => void) | undefined

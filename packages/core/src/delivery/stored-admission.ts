@@ -10,7 +10,7 @@ import type { NewMessage } from '../ports/store.ts'
 import type { Route } from '../routing/handler-map.ts'
 import type { Capacity } from './capacity.ts'
 import { Join } from '../engine/join.ts'
-import type { Persistence } from '../durability/persistence.ts'
+import { durableNames, type Persistence } from '../durability/persistence.ts'
 
 const { accepted } = channels
 
@@ -90,17 +90,21 @@ export class StoredAdmission {
 
   #append(accepting: Accepting, stored: NewMessage, tx?: unknown): Promise<void> {
     const { delays, store } = this.#persistence
-    const { delay, route } = accepting
+    const { delay } = accepting
     const later = delay && delays.take(accepting, delay, tx)
     if (later === undefined) {
       const appended = tx === undefined ? this.#counted([stored]) : store.append([stored], tx)
       return appended.then((given) => this.#accept(given, accepting))
     }
+    return later.then((isNew) => this.#acceptLater(isNew, accepting))
+  }
+
+  /** It is stored until it is due. For handlers that run in memory, it waits there. */
+  #acceptLater(isNew: boolean, accepting: Accepting): void {
+    const { route } = accepting
     const handlers = localOf(route)
-    if (handlers.length === 0) return later
-    return later.then(() =>
-      this.#persistence.release({ stored: [], local: [{ ...accepting, route: { ...route, handlers } }] }),
-    )
+    if (!isNew || handlers.length === 0) return
+    this.#persistence.release({ stored: [], told: [], local: [{ ...accepting, route: { ...route, handlers } }] })
   }
 
   /** Stores messages; until then they wait, as far as the capacity is concerned. */
@@ -124,8 +128,7 @@ export class StoredAdmission {
       join?.skip()
       return
     }
-    if (accepted.hasSubscribers)
-      this.#observer.say('accepted', { envelope, handlers: route.handlers.map(({ name }) => name) })
+    if (accepted.hasSubscribers) this.#observer.say('accepted', { envelope, handlers: durableNames(route) })
     const handlers = localOf(route)
     if (handlers.length > 0) this.#deliver({ ...accepting, route: { ...route, handlers } }, join)
   }

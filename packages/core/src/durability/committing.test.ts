@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
 import type { Context } from '../routing/context.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { defineCommand, defineEvent, defineQuery } from '../message/define.ts'
+import type { Store } from '../ports/store.ts'
 import { immediate } from '../routing/backoff.ts'
 import { deadLetter, retry } from '../routing/recover.ts'
 import { sqlite } from '../sqlite/index.ts'
@@ -50,6 +53,18 @@ function effects(): string[] {
 }
 
 const write = (name: string) => (tx: DatabaseSync) => tx.prepare('INSERT INTO effect VALUES (?)').run(name)
+
+/** A store that says of what has work in it, some turns later, that it was not stored. */
+function lateToSettle(of: Store): Store {
+  return altered(of, (open) => ({
+    settle: async (claim, { work, ...settlement }) => {
+      if (work === undefined) return open.settle(claim, settlement)
+      await work(undefined)
+      for (let turn = 0; turn < 3; turn += 1) await nextTurn()
+      throw new Error('It could not be committed.')
+    },
+  }))
+}
 
 describe('context.commit', () => {
   test('stores effects, what was caused, and the end of the delivery together', async () => {
@@ -243,6 +258,41 @@ describe('context.commit', () => {
     expect(outcomes).toMatchObject([{ status: 'dead', error: { code: 'ATTEMPT_ENDED' } }])
     await dp.stop()
     expect(effects()).toEqual([])
+  })
+
+  test('not awaited, and stored before the handler ends, is stored once', async () => {
+    const dp = dispatcher({ recover: retry({ attempts: 3, backoff: immediate() }) })
+    let runs = 0
+    dp.events.bind(
+      Placed,
+      async (_event, { context }) => {
+        runs += 1
+        context.commit(write(`x${runs}`)).catch(() => {})
+        await dp.publish(new Shipped({ order: 1 })) // It is stored in the same transaction.
+      },
+      { name: 'a' },
+    )
+    dp.events.bind(Shipped, () => {}, { name: 'b' })
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    expect(effects()).toEqual(['x1'])
+    expect(runs).toBe(1)
+  })
+
+  test('not awaited, and undone after the handler has ended, fails the attempt', async () => {
+    const dp = dispatcher({ store: lateToSettle(sqlite(path)) })
+    dp.events.bind(
+      Placed,
+      async (_event, { context }) => {
+        const written = Promise.withResolvers<void>()
+        context.commit(() => written.resolve()).catch(() => {})
+        await written.promise
+      },
+      { name: 'a' },
+    )
+    await dp.start()
+    const outcomes = await dp.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    expect(outcomes).toMatchObject([{ status: 'dead', error: { message: 'It could not be committed.' } }])
   })
 
   test('without a store is refused', async () => {

@@ -1,6 +1,6 @@
 import type { Delivery } from '../engine/delivery.ts'
 import { recordResponseEvents } from '../engine/response-events.ts'
-import { InvalidOption, shown } from '../errors.ts'
+import { asError, InvalidOption, shown } from '../errors.ts'
 import { isThenable, nativePromise } from '../routing/thenable.ts'
 import { AlreadyCommitted } from '../store-errors.ts'
 import type { Caused } from '../engine/caused.ts'
@@ -24,6 +24,7 @@ export async function commit(
   rest.isCommitting = true
   const before = rest.recorded === undefined ? undefined : [...rest.recorded]
   let value: unknown
+  const decided = Promise.withResolvers<Error | undefined>()
   const caused = (result: unknown): Caused => {
     delivery.checkActive() // It may have run out of time.
     value = result
@@ -31,6 +32,7 @@ export async function commit(
     const made = persistence.caused(rest.recorded ?? [])
     // From here on the store decides: a retry that was decided meanwhile would run what it may have stored.
     rest.deadline?.cancel()
+    rest.deciding = decided.promise
     return made
   }
   try {
@@ -41,11 +43,15 @@ export async function commit(
     })
   } catch (error) {
     rest.isCommitting = false
+    delete rest.deciding
+    decided.resolve(asError(error))
     if (before === undefined) delete rest.recorded
     else rest.recorded = before
     throw error
   }
   rest.committed = { value }
+  delete rest.deciding
+  decided.resolve(undefined)
   delete rest.recorded
   return value
 }

@@ -4,6 +4,7 @@ import type { Observer } from '../observe.ts'
 import { AHEAD, type Progress, type Span } from '../ports/progress.ts'
 import type { Claim, Exception, NewMessage, OpenStore, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 
 /** How many rows are gathered for one settlement at most. */
 const ROWS = 100
@@ -13,9 +14,6 @@ const PASSED = 512
 
 /** How many settlements are on their way to the store at a time: what comes meanwhile is gathered for the next one. */
 const IN_FLIGHT = 4
-
-/** How long to wait after a failure of the store: twice as long each time, in milliseconds. */
-const BACKOFF = { firstMs: 100, maxMs: 5_000 }
 
 /** What a journal works with. */
 export interface JournalParts {
@@ -202,8 +200,8 @@ export class Journal {
     }
     const isFirst = this.#failed.push(gathered) === 1
     if (!isFirst) return
-    const delayMs = Math.min(BACKOFF.firstMs * 2 ** this.#failures, BACKOFF.maxMs)
     this.#failures += 1
+    const delayMs = storeBackoffMs(this.#failures)
     observer.say('storeFailed', { store: store.name, handler: claim.subscription, error, delayMs })
     this.#retry = deadlines.after(delayMs, () => void this.#again())
   }

@@ -3,7 +3,7 @@ import type { Failures } from '../engine/failures.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import type { StoredLetter } from '../ports/dead-letters.ts'
 import type { Exception, Settlement } from '../ports/store.ts'
-import type { Caused } from '../engine/caused.ts'
+import { type Caused, Working } from '../engine/caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
 
@@ -106,20 +106,13 @@ export class Keeping implements Keeper {
     const { journal, causing } = this.#feed.parts
     const { kept, replays } = restOf(delivery)
     const { position, isException } = kept
-    let caused: Caused | undefined
-    const remember = (made: Caused): Caused['stored'] => {
-      caused = made
-      return made.stored
-    }
+    const working = new Working(work)
     kept.isCommitting = true
     const settlement: Settlement = {
       done: position === undefined || isException ? [] : [[position, position]],
       cleared: position !== undefined && isException ? [position] : [],
       revived: replays === undefined ? [] : [replays],
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
+      work: working.work,
     }
     try {
       await journal.commit(settlement)
@@ -128,7 +121,7 @@ export class Keeping implements Keeper {
       this.#feed.committed()
     }
     if (replays !== undefined) this.#feed.dead.remove(replays)
-    if (caused !== undefined) causing.release(caused)
+    if (working.caused !== undefined) causing.release(working.caused)
   }
 
   #except(kept: Kept, exception: Omit<Exception, 'position' | 'dueAt'> & { readonly dueAt?: number }): void {

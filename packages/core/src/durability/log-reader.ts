@@ -6,13 +6,11 @@ import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LoggedMessage, OpenStore } from '../ports/store.ts'
 import { Recent } from './recent.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 import { envelopeOf, unreadableOf } from './stored-envelope.ts'
 
 /** How many messages are read at a time: no more than there is room for, but so many at least. */
 const PAGE = { most: 256, least: 32 }
-
-/** How long to wait after a failure of the store, in milliseconds. */
-const RETRY_MS = 1_000
 
 /** Takes what is read of one partition. */
 export interface Reading {
@@ -72,6 +70,10 @@ export class LogReader {
   readonly #recents = new Map<number, Recent>()
   #isReading = false
   #isWanted = false
+  /** How often it has failed in a row. */
+  #failures = 0
+  /** Whether it waits after a failure: whatever is published meanwhile, it reads no sooner. */
+  #isWaiting = false
   /** Not before everything that is left from before has come back. */
   #isOpen = false
 
@@ -86,7 +88,7 @@ export class LogReader {
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
     this.#isWanted = true
-    if (this.#isReading || !this.#isOpen) return
+    if (this.#isReading || this.#isWaiting || !this.#isOpen) return
     this.#isReading = true
     queueMicrotask(() => void this.#readAll())
   }
@@ -140,6 +142,7 @@ export class LogReader {
     const known = recent.after(after, limit)
     if (known.length > 0) return known
     const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) => this.#readMessage(stored))
+    this.#failures = 0
     recent.add(after, messages)
     return messages
   }
@@ -157,7 +160,13 @@ export class LogReader {
   #fail(error: Error): void {
     if (!this.#isOpen) return
     const { observer, deadlines, store } = this.#parts
-    observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs: RETRY_MS })
-    deadlines.after(RETRY_MS, this.wake)
+    this.#failures += 1
+    this.#isWaiting = true
+    const delayMs = storeBackoffMs(this.#failures)
+    observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
+    deadlines.after(delayMs, () => {
+      this.#isWaiting = false
+      this.wake()
+    })
   }
 }

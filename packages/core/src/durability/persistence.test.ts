@@ -1,12 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { altered } from '../../test/altered-store.ts'
 import { stopWithin } from '../../test/stop-within.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
 import { defineEvent } from '../message/define.ts'
+import type { Store } from '../ports/store.ts'
+import { StoreFailed } from '../store-errors.ts'
 import { deadLetter } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
@@ -58,6 +61,32 @@ describe('a start', () => {
     await second.start()
     await quiet()
     expect(seen).toEqual([1])
+  })
+
+  test('that fails in recovering forgets nothing of what may have crashed the process', async () => {
+    const bind = (dp: Dispatcher): void => {
+      dp.events.bind(Placed, () => new Promise(() => {}), { name: 'a' })
+    }
+    const first = dispatcher()
+    bind(first)
+    await first.start()
+    for (const order of [1, 2, 3]) await first.publish(new Placed({ order }))
+    await quiet()
+    inner.crash()
+    const second = dispatcher()
+    bind(second)
+    const suspects: number[] = []
+    second.observe('suspects', ({ count }) => suspects.push(count))
+    const running: number[] = []
+    second.observe('started', () => running.push(1))
+    store.fails = true
+    store.canRelease = true
+    await expect(second.start()).rejects.toMatchObject({ code: 'STORE_FULL' })
+    store.fails = false
+    await second.start()
+    await quiet()
+    expect(suspects).toEqual([3])
+    expect(running).toHaveLength(1)
   })
 
   test('reads nothing new for a handler before what is left of it has come back', async () => {
@@ -232,6 +261,127 @@ async function left(): Promise<number> {
   await open.close()
   return messages
 }
+
+describe('what is accepted', () => {
+  test('is told once for each handler, whoever published it, when it is stored', async () => {
+    const dp = dispatcher()
+    dp.events.bind(Placed, () => {}, { name: 'a' })
+    dp.events.bind(Placed, () => {}, { name: 'b', durable: false })
+    dp.events.bind(
+      Shipped,
+      ({ order }, { context }) => {
+        context.publish(new Placed({ order }))
+        context.publish(new Placed({ order: order + 1 }), { delayMs: 1_000 })
+      },
+      { name: 'c' },
+    )
+    const told: string[] = []
+    dp.observe('accepted', ({ envelope, handlers }) => told.push(`${orderOf(envelope)} for ${handlers.join()}`))
+    dp.observe('delayed', ({ envelope, dueAt }) => told.push(`${orderOf(envelope)} due at ${dueAt.getTime()}`))
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }))
+    expect(told.splice(0)).toEqual(['1 for events/a', '1 for events/b'])
+    await dp.publish(new Shipped({ order: 2 }))
+    await quiet()
+    expect(told.splice(0).sort()).toEqual([
+      '2 for events/a',
+      '2 for events/b',
+      '2 for events/c',
+      '3 due at 1000',
+      '3 due at 1000',
+    ])
+  })
+})
+
+function orderOf({ message }: { readonly message: object | string }): number {
+  return (message as Placed).order
+}
+
+describe('a log that cannot be read', () => {
+  test('is read again after a time, and not each time that something is published', async () => {
+    const dp = dispatcher({ store: failingReads(inner, 3) })
+    const seen: number[] = []
+    dp.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
+    const delays: number[] = []
+    dp.observe('storeFailed', ({ delayMs }) => delays.push(delayMs))
+    await dp.start()
+    for (let order = 1; order <= 10; order += 1) await dp.publish(new Placed({ order }), { key: 'k' })
+    await quiet()
+    expect(delays).toHaveLength(1)
+    expect(clock.timers).toBe(1)
+    for (let failures = 1; failures <= 3; failures += 1) {
+      expect(delays).toHaveLength(failures)
+      expect(seen).toEqual([])
+      clock.advance(delays.at(-1) as number)
+      await quiet()
+    }
+    expect(delays).toEqual([...delays].sort((a, b) => a - b))
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  })
+})
+
+/** A store of which the log cannot be read for the first so many times. */
+function failingReads(of: Store, times: number): Store {
+  let more = times
+  return altered(of, (open) => ({
+    read: async (...given) => {
+      if (more === 0) return open.read(...given)
+      more -= 1
+      throw new StoreFailed('STORE_DAMAGED', 'A page is damaged.')
+    },
+  }))
+}
+
+describe('what is not due yet', () => {
+  test('is taken back from its durable handlers and from those that are not', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    dp.events.bind(Placed, () => void seen.push('durable'), { name: 'a' })
+    dp.events.bind(Placed, () => void seen.push('in memory'), { durable: false })
+    await dp.start()
+    const cancelled: string[] = []
+    dp.observe('cancelled', ({ id }) => cancelled.push(id))
+    await dp.publish(new Placed({ order: 1 }), { id: 'x', delayMs: 1_000 })
+    expect(await dp.cancel('x')).toBe(true)
+    clock.advance(1_000)
+    await quiet()
+    expect(seen).toEqual([])
+    expect(cancelled).toEqual(['x'])
+    expect(await dp.cancel('x')).toBe(false)
+  })
+
+  test('runs once at each of its handlers, durable or not, whoever delays it', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    for (const name of ['a', 'b']) {
+      dp.events.bind(Placed, ({ order }) => void seen.push(`${name}${order}`), { name, durable: name === 'a' })
+    }
+    dp.events.bind(Shipped, ({ order }, { context }) => context.publish(new Placed({ order }), { delayMs: 1_000 }), {
+      name: 'c',
+    })
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { delayMs: 1_000 })
+    await dp.publish(new Placed({ order: 2 }), { delayMs: 1_000, id: 'x' })
+    await dp.publish(new Shipped({ order: 3 }))
+    await quiet()
+    clock.advance(1_000)
+    await quiet()
+    expect(seen.sort()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'b3'])
+  })
+
+  test('and repeats an id is given to none of its handlers', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    dp.events.bind(Placed, () => void seen.push('durable'), { name: 'a' })
+    dp.events.bind(Placed, () => void seen.push('in memory'), { durable: false })
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { id: 'x' })
+    await dp.publish(new Placed({ order: 1 }), { id: 'x', delayMs: 1_000 })
+    clock.advance(1_000)
+    await quiet()
+    expect(seen.sort()).toEqual(['durable', 'in memory'])
+  })
+})
 
 describe('whoever waits for an event', () => {
   test('is told when it is parked behind a dead one, whether that died before or after', async () => {

@@ -6,18 +6,19 @@ import { asError, CodecError, ImproperlyConfigured, Stopped } from '../errors.ts
 import type { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import { uuidV7 } from '../message/uuid.ts'
-import type { Observer } from '../observe.ts'
+import { channels, type Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, Finding, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { Claim, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
-import type { Caused, Causing } from '../engine/caused.ts'
+import { type Caused, type Causing, type Told, Working } from '../engine/caused.ts'
 import { Feed } from './feed.ts'
 import type { Join } from '../engine/join.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
+import { sayFinding } from './say-finding.ts'
 import { dueAtOf } from '../time/delays.ts'
 import { StoredDelays } from '../time/stored-delays.ts'
 import { storedOf } from './stored-envelope.ts'
@@ -54,6 +55,8 @@ export class Persistence implements Causing {
   readonly #suspects = new Suspects()
   readonly #reader: LogReader
   readonly #journals: Journal[] = []
+  /** What may be given back in order: claims of which nothing is left from before that is not written. */
+  readonly #inOrder = new Set<Claim>()
 
   /** @throws {StoreFailed | ImproperlyConfigured} where the store cannot be opened. */
   static async open(parts: PersistenceParts): Promise<Persistence> {
@@ -82,8 +85,12 @@ export class Persistence implements Causing {
   async start(): Promise<void> {
     const { observer } = this.#parts
     const feeds = (await this.store.claim()).map((claim) => this.#open(claim))
+    for (const { parts } of feeds) if (parts.claim.isClean) this.#inOrder.add(parts.claim)
     let suspects = 0
-    for (const feed of feeds) suspects += await recover(feed)
+    for (const feed of feeds) {
+      suspects += await recover(feed)
+      this.#inOrder.add(feed.parts.claim)
+    }
     if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
     this.#reader.begin()
     this.delays.wake()
@@ -127,20 +134,33 @@ export class Persistence implements Causing {
 
   caused(recorded: readonly Dispatch[]): Caused {
     const stored: NewMessage[] = []
+    const told: Told[] = []
     const local: Dispatch[] = []
     for (const dispatch of recorded) {
       const { route } = dispatch
       const isStored = this.isFor(route)
-      if (isStored) stored.push({ ...this.stored(this.envelopeOf(dispatch)), dueAt: this.#dueAt(dispatch) })
+      if (isStored) {
+        const envelope = this.envelopeOf(dispatch)
+        const dueAt = this.#dueAt(dispatch)
+        stored.push({ ...this.stored(envelope), dueAt })
+        if (isHeard()) told.push({ envelope, handlers: durableNames(route), dueAt })
+      }
       const handlers = isStored ? route.handlers.filter(({ isDurable }) => !isDurable) : route.handlers
       if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers } })
     }
-    return { stored, local }
+    return { stored, told, local }
   }
 
-  release({ stored, local }: Caused): void {
+  release({ stored, told, local }: Caused): void {
+    for (const one of told) this.#tell(one)
     if (local.length > 0) this.#parts.release(local)
     for (const { dueAt } of stored) if (dueAt !== undefined) this.delays.expect(dueAt)
+  }
+
+  #tell({ envelope, handlers, dueAt }: Told): void {
+    const { observer } = this.#parts
+    if (dueAt === undefined) observer.say('accepted', { envelope, handlers })
+    else observer.say('delayed', { envelope, dueAt: new Date(dueAt) })
   }
 
   /** When it is due, if it is not at once. */
@@ -154,18 +174,9 @@ export class Persistence implements Causing {
   async commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void> {
     const { kept } = delivery.more()
     if (kept !== undefined) return kept.keeper.commit(delivery, work)
-    let caused: Caused | undefined
-    const remember = (made: Caused): Caused['stored'] => {
-      caused = made
-      return made.stored
-    }
-    await this.store.settle(undefined, {
-      work: (tx) => {
-        const made = work(tx)
-        return made instanceof Promise ? made.then(remember) : remember(made)
-      },
-    })
-    if (caused !== undefined) this.release(caused)
+    const working = new Working(work)
+    await this.store.settle(undefined, { work: working.work })
+    if (working.caused !== undefined) this.release(working.caused)
   }
 
   /** Where a dead letter came from, if that is run here. */
@@ -191,11 +202,10 @@ export class Persistence implements Causing {
   /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */
   async close(deadlineMs: number): Promise<void> {
     const { store } = this
-    const feeds = [...this.feeds.values()]
-    for (const feed of feeds) feed.dead.letGo()
+    for (const feed of this.feeds.values()) feed.dead.letGo()
     await this.#try(deadlineMs, async () => {
       await this.written()
-      await store.release(feeds.map(({ parts }) => parts.claim))
+      await store.release([...this.#inOrder])
     })
     for (const journal of this.#journals) journal.giveUp()
     await this.#try(deadlineMs, () => store.close())
@@ -253,19 +263,11 @@ function feedName({ subscription, partition }: { readonly subscription: string; 
   return `${subscription}#${partition}`
 }
 
-function sayFinding(finding: Finding, { observer, store }: { observer: Observer; store: string }): void {
-  const { kind } = finding
-  if (kind === 'orphan') observer.say('orphaned', { store, handler: finding.subscription, pending: finding.pending })
-  else if (kind === 'forgotten')
-    observer.say('forgotten', { store, handler: finding.subscription, pending: finding.pending })
-  else if (kind === 'typeRemoved') {
-    const { subscription, type, pending } = finding
-    observer.say('typeRemoved', { store, handler: subscription, type, pending })
-  } else if (kind === 'lost') observer.say('storeLost', { store, text: finding.text })
-  else
-    observer.say('subscribed', {
-      store,
-      handler: finding.subscription,
-      formerly: kind === 'renamed' ? finding.from : undefined,
-    })
+/** The names of the handlers that get a message from the store. */
+export function durableNames({ handlers }: Route<Handler>): string[] {
+  return handlers.filter(({ isDurable }) => isDurable).map(({ name }) => name)
+}
+
+function isHeard(): boolean {
+  return channels.accepted.hasSubscribers || channels.delayed.hasSubscribers
 }

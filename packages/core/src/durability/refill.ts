@@ -3,12 +3,10 @@ import { asError } from '../errors.ts'
 import type { Feed } from './feed.ts'
 import type { ReadMessage } from './log-reader.ts'
 import type { AsideEntry } from './set-aside.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
 import { failuresOf } from './stored-failures.ts'
 import { ProcessCrashed } from '../store-errors.ts'
 import { OF_ONE_KEY } from './window.ts'
-
-/** How long to wait after a failure of the store, in milliseconds. */
-const RETRY_MS = 1_000
 
 /** Reads again what a feed has set aside, when its lane is free; what is suspect, one at a time. */
 export class Refill {
@@ -109,14 +107,15 @@ export class Refill {
   /** Tries until the store can. */
   async #at(positions: readonly number[]): Promise<ReadMessage[]> {
     const { reader, observer, store, engine, handler } = this.#feed.parts
-    for (;;) {
+    for (let failures = 1; ; failures += 1) {
       try {
         return await reader.at(this.#feed.partition, positions)
       } catch (thrown) {
         if (!this.#feed.isOpen) return []
         const error = asError(thrown)
-        observer.say('storeFailed', { store: store.name, handler: handler.name, error, delayMs: RETRY_MS })
-        await new Promise<void>((resolve) => engine.deadlines.after(RETRY_MS, resolve))
+        const delayMs = storeBackoffMs(failures)
+        observer.say('storeFailed', { store: store.name, handler: handler.name, error, delayMs })
+        await new Promise<void>((resolve) => engine.deadlines.after(delayMs, resolve))
       }
     }
   }

@@ -1,11 +1,42 @@
 import type { Dispatch } from './outlet.ts'
+import type { Envelope } from '../message/envelope.ts'
 import type { NewMessage } from '../ports/store.ts'
 
 /** What a delivery has caused, ready to be written. */
 export interface Caused {
   readonly stored: readonly NewMessage[]
+  /** The same, to be told when it is stored; nothing where nobody listens. */
+  readonly told: readonly Told[]
   /** What is for handlers of this process alone: it leaves when the rest is written. */
   readonly local: readonly Dispatch[]
+}
+
+/** A message that was stored: for these handlers, or for when it is due. */
+export interface Told {
+  readonly envelope: Envelope
+  readonly handlers: readonly string[]
+  readonly dueAt: number | undefined
+}
+
+/** Something to be stored by `work`: what it has caused leaves when that is stored. */
+export class Working {
+  caused: Caused | undefined = undefined
+  readonly #work: (tx: unknown) => Caused | Promise<Caused>
+
+  constructor(work: (tx: unknown) => Caused | Promise<Caused>) {
+    this.#work = work
+  }
+
+  /** As a settlement has it. */
+  readonly work = (tx: unknown): Caused['stored'] | Promise<Caused['stored']> => {
+    const made = this.#work(tx)
+    return made instanceof Promise ? made.then(this.#remember) : this.#remember(made)
+  }
+
+  readonly #remember = (made: Caused): Caused['stored'] => {
+    this.caused = made
+    return made.stored
+  }
 }
 
 /** Makes what is caused ready, and lets it go. */

@@ -57,6 +57,8 @@ export interface Rest {
   committed?: { readonly value: unknown }
   /** Whether it has begun to commit. */
   isCommitting?: boolean
+  /** While it is the store that says whether it is done: resolves when that is known, with the error if it is not. */
+  deciding?: Promise<Error | undefined>
   /** The id of the dead letter that it replays. */
   replays?: string
   /** The id of the dead letter that it has become. */

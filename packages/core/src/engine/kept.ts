@@ -5,7 +5,7 @@ import type { Failures } from './failures.ts'
 
 /**
  * Where deliveries are kept that survive a crash: what becomes of one is written there, and only then is anybody told.
- * `delivery/feed.ts` is behind it.
+ * `delivery/keeping.ts` is behind it.
  */
 export interface Keeper {
   /** Makes what a delivery has caused ready to be written. @throws {CodecError} for what cannot be: then it has failed. */

@@ -70,6 +70,8 @@ export class Runner implements WorkerEngine {
   /** For workers: the promise of an attempt has been settled. What this gives or throws is for the caller of a request. */
   settled(worker: Worker, value: unknown, hasFailed: boolean): unknown {
     const delivery = worker.delivery as Delivery
+    const deciding = delivery.rest?.deciding
+    if (deciding !== undefined) return this.#whenDecided(worker, deciding, { value, hasFailed })
     let error: Error | undefined
     this.isPumping = true
     try {
@@ -82,6 +84,19 @@ export class Runner implements WorkerEngine {
     if (error !== undefined && delivery.waiter === caller) throw error
     const committed = delivery.rest?.committed
     return committed === undefined ? value : committed.value
+  }
+
+  /** Its handler has ended before its commit: what becomes of that decides. */
+  #whenDecided(
+    worker: Worker,
+    deciding: Promise<Error | undefined>,
+    { value, hasFailed }: { readonly value: unknown; readonly hasFailed: boolean },
+  ): Promise<unknown> {
+    return deciding.then((error) => {
+      return error === undefined || hasFailed
+        ? this.settled(worker, value, hasFailed)
+        : this.settled(worker, error, true)
+    })
   }
 
   #requestNow(delivery: Delivery, worker: Worker | undefined): Promise<unknown> {

@@ -26,12 +26,6 @@ export interface Store {
   open(opening: StoreOpening): Promise<OpenStore>
 }
 
-/**
- * The transactions of the stores that are in use, by the names of their functions: what `tx` is, in `publish` and `commit`. Each
- * store adds its own when it is imported.
- */
-export interface StoreTransactions {}
-
 /** What a store is opened with. */
 export interface StoreOpening {
   /** Whose messages these are; a store that was made for another service is refused. */

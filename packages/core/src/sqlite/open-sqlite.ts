@@ -33,7 +33,7 @@ export interface OpenParts extends Registered {
   readonly name: string
   readonly database: SqliteDatabase
   /** Whether the connection is the caller's. */
-  readonly isShared: boolean
+  readonly isGiven: boolean
   readonly settings: SqliteSettings
   readonly clock: Clock
   readonly wake: () => void
@@ -67,7 +67,7 @@ export class OpenSqlite implements OpenStore {
   #isClosed = false
 
   constructor(parts: OpenParts) {
-    const { name, database, isShared, settings, clock, wake, committed, findings, ids } = parts
+    const { name, database, isGiven, settings, clock, wake, committed, findings, ids } = parts
     const now = (): number => this.now()
     const statements = prepareAll(database)
     this.name = name
@@ -76,7 +76,7 @@ export class OpenSqlite implements OpenStore {
     this.#statements = statements
     this.#latest = (statements.log.get() as { readonly clock: number }).clock
     this.#watch = new Watch(database)
-    this.#works = new Works({ database, isShared, clock, timeoutMs: settings.commitTimeoutMs })
+    this.#works = new Works({ database, isGiven, clock, timeoutMs: settings.commitTimeoutMs })
     const seen = new SeenIds(statements, now, settings.dedupeMs)
     this.#commits = new GroupCommit({
       name,
@@ -122,10 +122,10 @@ export class OpenSqlite implements OpenStore {
 
   /** What is in its body happens before the call returns. */
   async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
-    const { name, database, isShared } = this.#parts
+    const { name, database, isGiven } = this.#parts
     const { transaction } = this.#commits
     if (transaction !== undefined && tx === this.#works.tx) return this.#log.append(transaction, messages)
-    if (!isShared) throw new ForeignTransaction(`${name} writes on a connection of its own: ${remedy}`)
+    if (!isGiven) throw new ForeignTransaction(`${name} writes on a connection of its own: ${remedy}`)
     if (tx !== database) throw new ForeignTransaction(`The tx is not the connection of ${name}: ${remedy}`)
     if (this.#isClosed) throw this.#reads.closed()
     if (!isInTransaction(database)) {

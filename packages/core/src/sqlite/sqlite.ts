@@ -95,7 +95,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       findings: [...lost, ...registered.findings],
       name,
       database,
-      isShared: own === undefined,
+      isGiven: own === undefined,
       settings,
       clock: opening.clock,
       wake: opening.wake,

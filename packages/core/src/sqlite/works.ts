@@ -17,7 +17,7 @@ interface Running {
 interface WorksParts {
   readonly database: SqliteDatabase
   /** Whether the connection is the caller's: then it is what a work is given, and a work must be synchronous. */
-  readonly isShared: boolean
+  readonly isGiven: boolean
   readonly clock: Clock
   readonly timeoutMs: number
 }
@@ -40,7 +40,7 @@ export class Works {
 
   /** Whether the code that calls belongs to the work that runs. */
   get isInside(): boolean {
-    return this.#running !== undefined && (this.#parts.isShared || this.#insides.getStore() === this.#running)
+    return this.#running !== undefined && (this.#parts.isGiven || this.#insides.getStore() === this.#running)
   }
 
   /** Whether the work that runs has returned a promise. */
@@ -50,17 +50,17 @@ export class Works {
 
   /** What it causes; a promise of it, from a work that takes its time, is rejected after `timeoutMs`. */
   call(work: Work): readonly NewMessage[] | Promise<readonly NewMessage[]> {
-    const { database, isShared } = this.#parts
-    const guard = isShared ? { tx: database, end: () => {} } : guarded(database)
+    const { database, isGiven } = this.#parts
+    const guard = isGiven ? { tx: database, end: () => {} } : guarded(database)
     const running: Running = { ...guard, isLong: false, isOpen: true }
     this.#running = running
     try {
-      const given = isShared ? work(running.tx) : this.#insides.run(running, work, running.tx)
+      const given = isGiven ? work(running.tx) : this.#insides.run(running, work, running.tx)
       if (!isPromise(given)) return given
-      if (isShared) {
+      if (isGiven) {
         // Its outcome is nobody's: that it returned a promise at all is the failure.
         given.then(undefined, () => {})
-        throw new InvalidOption(asynchronousOnShared)
+        throw new InvalidOption(asynchronousOnGiven)
       }
       running.isLong = true
       return this.#within(given, running)
@@ -96,7 +96,7 @@ export class Works {
   }
 }
 
-const asynchronousOnShared =
+const asynchronousOnGiven =
   'What was given to commit() returned a promise, and the store works on a connection of your own: whatever else is ' +
   'written to it meanwhile would be in the same transaction. Pass a synchronous function, or open the store by its path: ' +
   'sqlite(path).'

@@ -8,21 +8,6 @@ import { type Due, DueHeap } from './due-heap.ts'
 import { DueTimer } from './due-timer.ts'
 import type { SeenIds } from '../engine/seen-ids.ts'
 
-/** Where messages wait that were accepted, and are not due yet. They take no place in a lane before, and no capacity. */
-export interface Delays {
-  /**
-   * Takes a message with its delay, unless it is due: then it gives nothing, and the message is to take its place now.
-   * Resolves when it cannot be lost any more than others.
-   */
-  take(dispatch: Dispatch, delay: DelayOptions): Promise<void> | undefined
-  /** Takes back a message that is not due yet, by the id that its caller gave it. Tells whether there was one. */
-  cancel(id: string): Promise<boolean>
-  /** Has none take its place any more. Those that only memory holds are reported. */
-  close(): void
-  /** Reports those that only memory holds: the process exits. */
-  report(reason: string): void
-}
-
 /** What delays in memory work with. */
 export interface MemoryDelaysParts {
   readonly clock: Clock
@@ -43,8 +28,11 @@ const AT_ONCE = 1_000
 
 const resolved: Promise<void> = Promise.resolve()
 
-/** Delayed messages in memory: as long as the bus runs. */
-export class MemoryDelays implements Delays {
+/**
+ * Delayed messages in memory, for handlers that are not durable: as long as the bus runs. They were accepted, and take no place
+ * in a lane before they are due, and no capacity.
+ */
+export class MemoryDelays {
   readonly #parts: MemoryDelaysParts
   readonly #heap = new DueHeap<Delayed>()
   readonly #byId = new Map<string, Delayed>()
@@ -60,6 +48,7 @@ export class MemoryDelays implements Delays {
     seenIds.held = this.#byId
   }
 
+  /** Takes a message with its delay, unless it is due: then it gives nothing, and the message is to take its place now. */
   take(dispatch: Dispatch, delay: DelayOptions): Promise<void> | undefined {
     const { clock, observer, seenIds } = this.#parts
     const now = clock.now()
@@ -86,21 +75,23 @@ export class MemoryDelays implements Delays {
     return resolved
   }
 
-  cancel(id: string): Promise<boolean> {
+  /** Takes back a message that is not due yet, by the id that its caller gave it. Tells whether there was one. */
+  cancel(id: string): boolean {
     const delayed = this.#byId.get(id)
-    if (delayed === undefined) return Promise.resolve(false)
+    if (delayed === undefined) return false
     this.#heap.remove(delayed)
     this.#timer.set(this.#heap.first?.dueAt)
     this.#forget(id)
-    this.#parts.observer.say('cancelled', { id })
-    return Promise.resolve(true)
+    return true
   }
 
+  /** Has none take its place any more, and reports them. */
   close(): void {
     this.#isClosed = true
     this.report('stop() does not wait for what is delayed')
   }
 
+  /** Reports those that wait: the process exits. */
   report(reason: string): void {
     this.#timer.set(undefined)
     for (const delayed of this.#heap.takeAll()) {

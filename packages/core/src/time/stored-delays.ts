@@ -5,13 +5,13 @@ import { channels, type Observer } from '../observe.ts'
 import type { DelayOptions } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { NewMessage, OpenStore } from '../ports/store.ts'
-import { type Delays, dueAtOf, envelopeOf } from './delays.ts'
+import { dueAtOf, envelopeOf } from './delays.ts'
 import { DueTimer, LOOK_AGAIN_MS } from './due-timer.ts'
-import { patienceMs } from './store-patience.ts'
+import { storeBackoffMs } from './store-backoff.ts'
 
 /** What delays in a store work with. */
 export interface StoredDelaysParts {
-  readonly store: Pick<OpenStore, 'now' | 'append' | 'appendDue' | 'cancel'>
+  readonly store: Pick<OpenStore, 'name' | 'now' | 'append' | 'appendDue' | 'cancel'>
   /** Whether other nodes work on it too: one may be gone that had the timer for what is due next. */
   readonly isShared: boolean
   readonly clock: Clock
@@ -24,7 +24,7 @@ export interface StoredDelaysParts {
 const PAGE = 128
 
 /** Delayed messages in a store: it appends them to its log when they are due. They outlive this process. */
-export class StoredDelays implements Delays {
+export class StoredDelays {
   readonly #parts: StoredDelaysParts
   readonly #timer: DueTimer
   #failures = 0
@@ -53,18 +53,22 @@ export class StoredDelays implements Delays {
     if (!this.#isClosed) this.#timer.setBy(dueAt)
   }
 
-  /** @param tx a transaction of the caller's own, that it is to be a part of. */
-  take(dispatch: Dispatch, delay: DelayOptions, tx?: unknown): Promise<void> | undefined {
+  /**
+   * Stores a message with its delay, unless it is due: then it gives nothing, and the message is to be appended now. Tells
+   * whether it is new: one that repeats an id is not stored.
+   *
+   * @param tx a transaction of the caller's own, that it is to be a part of.
+   */
+  take(dispatch: Dispatch, delay: DelayOptions, tx?: unknown): Promise<boolean> | undefined {
     const now = this.#parts.store.now()
     const dueAt = dueAtOf(delay, now)
     if (dueAt <= now) return undefined
     return this.#store(envelopeOf(dispatch, this.#parts.clock), { dueAt, tx })
   }
 
-  async cancel(id: string): Promise<boolean> {
-    const wasThere = await this.#parts.store.cancel(id)
-    if (wasThere) this.#parts.observer.say('cancelled', { id })
-    return wasThere
+  /** Takes back a message that is not due yet. Tells whether there was one. */
+  cancel(id: string): Promise<boolean> {
+    return this.#parts.store.cancel(id)
   }
 
   close(): void {
@@ -72,14 +76,16 @@ export class StoredDelays implements Delays {
     this.#timer.set(undefined)
   }
 
-  report(): void {} // The store has them.
-
-  async #store(envelope: Envelope, { dueAt, tx }: { readonly dueAt: number; readonly tx: unknown }): Promise<void> {
+  async #store(envelope: Envelope, { dueAt, tx }: { readonly dueAt: number; readonly tx: unknown }): Promise<boolean> {
     const { store, encode, observer } = this.#parts
     const [isNew] = await store.append([{ ...encode(envelope), dueAt }], tx)
-    if (isNew === false) return observer.say('duplicate', { id: envelope.id, type: envelope.type })
+    if (isNew !== true) {
+      observer.say('duplicate', { id: envelope.id, type: envelope.type })
+      return false
+    }
     this.expect(dueAt)
     if (channels.delayed.hasSubscribers) observer.say('delayed', { envelope, dueAt: new Date(dueAt) })
+    return true
   }
 
   async #appendDue(): Promise<void> {
@@ -103,8 +109,9 @@ export class StoredDelays implements Delays {
   #failed(error: Error): void {
     if (this.#isClosed) return
     this.#failures += 1
-    const againMs = patienceMs(this.#failures)
-    this.#parts.observer.say('delaysFailed', { error, againMs })
-    this.expect(this.#parts.store.now() + againMs)
+    const { store, observer } = this.#parts
+    const delayMs = storeBackoffMs(this.#failures)
+    observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
+    this.expect(store.now() + delayMs)
   }
 }

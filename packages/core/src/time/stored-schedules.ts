@@ -8,7 +8,7 @@ import { passedTimes } from './passed-times.ts'
 import { END_OF_TIME, nextOf, type Schedule } from './schedule.ts'
 import { sayMissed, scheduled, type ScheduleOutlet } from './scheduled.ts'
 import type { ScheduleRunner } from './schedules.ts'
-import { patienceMs } from './store-patience.ts'
+import { storeBackoffMs } from './store-backoff.ts'
 
 /** What schedules in a store work with. */
 export interface StoredSchedulesParts {
@@ -163,7 +163,7 @@ export class StoredSchedules implements ScheduleRunner {
     if (!this.#standing.has(schedule)) return // It was ended, or the bus stops.
     const isWrong = error instanceof InvalidOption
     standing.failures += 1
-    standing.wakeAt = isWrong ? undefined : this.#parts.store.now() + patienceMs(standing.failures)
+    standing.wakeAt = isWrong ? undefined : this.#parts.store.now() + storeBackoffMs(standing.failures)
     this.#parts.observer.say('scheduleFailed', {
       schedule: schedule.name,
       dueAt: dueAt === undefined ? undefined : new Date(dueAt),
