@@ -557,7 +557,7 @@ class World {
       if (outcome !== expected) this.#wrong(item, `comes to ${outcome}: ${error?.stack}`)
     } else if (name === 'dead' && code === 'PROCESS_CRASHED' && item.state !== 'dead') {
       // A replay that has crashed the process alone; or once more, where that is what it had died of.
-      const isBrought = item.replayed && item.outlived > 0
+      const isBrought = item.replayed && (item.outlived > 0 || item.state === 'unsure')
       if (!isBrought || (item.state !== 'waiting' && item.state !== 'unsure')) this.#wrong(item, 'is dead by a crash')
       item.state = 'dead'
       item.letter = letterId
