@@ -87,9 +87,13 @@ async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Pro
     const { key } = delivery
     delivery.more().failures = note === undefined ? new Failures() : failuresOf(note)
     if (key !== undefined && handler.lanes.of(key) !== undefined) {
-      // A handler from before the stop still has the lane.
+      // A handler from before the stop still has the lane: it starts when that ends, and nobody says so then.
       feed.window.enter(key, kept)
-      feed.submit(delivery)
+      journal.except({ position, key, state: 'started', dueAt: undefined, note })
+      journal.whenWritten(() => {
+        feed.submit(delivery)
+        engine.pump()
+      })
     } else {
       feed.retrying += 1
       engine.held.hold(delivery, Math.max(0, dueAt - store.now()))
