@@ -110,6 +110,7 @@ interface Item {
   wasAlone: boolean
   mayBeToBlame: boolean
   isSettling: boolean
+  isBehindItself: boolean
   /** The ids that its message was seen with. */
   readonly ids: Set<string>
 }
@@ -331,6 +332,7 @@ class World {
       wasAlone: false,
       mayBeToBlame: false,
       isSettling: false,
+      isBehindItself: false,
       ids: new Set(),
     }
     lane.push(item)
@@ -444,7 +446,9 @@ class World {
 
   #starts(item: Item, context: Context): void {
     const { state } = item
-    const isDue = state === 'waiting' || state === 'unsure' || (state === 'retrying' && item.dueMs <= this.clock.now())
+    const isDue =
+      ['waiting', 'unsure'].includes(state) ||
+      (state === 'retrying' && (item.dueMs <= this.clock.now() || item.isBehindItself))
     if (!isDue) this.#wrong(item, 'starts, and may not')
     if (this.#state === 'stopped') this.#wrong(item, 'starts after the stop')
     if (context.replayed !== item.replayed) this.#wrong(item, 'is wrong about being replayed')
@@ -626,6 +630,7 @@ class World {
           item.state = item.after ?? 'waiting'
         if (!call.isZombie) item.after = undefined
         item.mayBeSuspect = true // It runs alone after the next start.
+        item.isBehindItself = true // What is left of its last attempt has its lane: the next starts when that ends.
         call.isZombie = true
       }
       for (const item of this.items.values()) item.wasAlone = item.mayBeToBlame = false

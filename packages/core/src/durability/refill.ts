@@ -97,7 +97,11 @@ export class Refill {
     const delivery = feed.deliveryOf(message, kept)
     if (note !== undefined) delivery.more().failures = failuresOf(note)
     if (state === 'alone') kept.fault ??= new ProcessCrashed(handler.name, message.stored.type)
-    else journal.except({ position, key, state: 'alone', dueAt: undefined, note })
+    else {
+      // Behind somebody else in its lane, a replay say, it is not what runs.
+      const isFree = key === undefined || handler.lanes.of(key) === undefined
+      journal.except({ position, key, state: isFree ? 'alone' : 'started', dueAt: undefined, note })
+    }
     journal.whenWritten(() => {
       feed.submit(delivery)
       engine.pump()
