@@ -2,9 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { ScriptedBus } from '../test/scripted-bus.ts'
+import { silent } from '../test/silent.ts'
 import { type Context, Dispatcher, fixed, retry } from './index.ts'
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 describe('what the first message has', () => {
   test('is there in every caused delivery, at any depth, through events, commands, requests, retries and replays', async () => {

@@ -221,6 +221,7 @@ class World {
       this.#handle(process, 'c', event, context)
     dp.events.bind(Caused, caused, { name: 'c', recover: retry({ attempts: 9, backoff: () => 5 }) })
     for (const name of ['succeeded', 'failed', 'retried', 'dead', 'dropped'] as const) {
+      // Each of these has what a `Notice` has; their union is too much for the checker.
       dp.observe(name, (notice) => process.isAlive && this.#heard(name, notice as unknown as Notice))
     }
     for (const name of ['claimLost', 'storeFailed', 'storeCloseFailed', 'listenerFailed', 'unstored'] as const) {

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { ScriptedBus } from '../test/scripted-bus.ts'
+import { silent } from '../test/silent.ts'
 import { type Context, Dispatcher, fixed, immediate, type Notices, retry, singleton } from './index.ts'
 
 // What the bus calls may call the bus: listeners, loggers, policies, handlers that go on after their end.
 
 const boom = new Error('boom')
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 describe('a listener that acts on the bus as soon as it is told', () => {
   const acts: Record<string, (bus: ScriptedBus) => unknown> = {

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { silent } from '../test/silent.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 import { memory } from './memory/index.ts'
@@ -13,7 +14,6 @@ import { sqlite } from './sqlite/index.ts'
 class Placed extends defineEvent<{ order: number; text?: string }>('shop.placed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const started: Dispatcher[] = []
 let folder: string
 let path: string

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { silent } from '../../test/silent.ts'
 import type { Context } from '../routing/context.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -20,7 +21,6 @@ class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 class Ship extends defineCommand<{ order: number }, string>('shop.ship') {}
 class Stock extends defineQuery<{ book: string }, number>('shop.stock') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 let directory: string
 let path: string
 const started: Dispatcher[] = []
@@ -135,7 +135,7 @@ describe('context.commit', () => {
       async (_event, { context }) => {
         await context.commit(async (tx) => {
           write('first')(tx)
-          await new Promise((resolve) => setTimeout(resolve, 5))
+          await nextTurn()
           write('second')(tx)
         })
       },

@@ -1,7 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { stopWithin } from '../../test/stop-within.ts'
+import { quiet } from '../../test/quiet.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import { memory } from '../memory/index.ts'
 import { defineEvent } from '../message/define.ts'
@@ -11,7 +12,6 @@ import { deadLetter, retry } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 let clock: ManualClock
 let dp: Dispatcher
 /** Which orders run, by what ends them. */
@@ -32,10 +32,6 @@ async function run({ order }: Placed): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   running.set(order, resolve)
   await promise
-}
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 8; turn += 1) await nextTurn()
 }
 
 /** The first is dead, since it ran out of time, and its handler still runs; the second waits behind it. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory } from '../memory/index.ts'
@@ -15,7 +16,6 @@ class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 class Ship extends defineCommand<{ order: number }>('shop.ship') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 let directory: string
 const started: Dispatcher[] = []
 

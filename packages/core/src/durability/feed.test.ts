@@ -1,8 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { stopWithin } from '../../test/stop-within.ts'
+import { quiet } from '../../test/quiet.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore, type MemoryTransaction } from '../memory/index.ts'
@@ -15,7 +16,6 @@ import { deadLetter } from '../routing/recover.ts'
 class Placed extends defineEvent<{ order: number; paid?: boolean }>('shop.placed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const started: Dispatcher[] = []
 let clock: ManualClock
 let store: MemoryStore
@@ -35,10 +35,6 @@ function dispatcher(options: DispatcherOptions = {}): Dispatcher {
   const dp = new Dispatcher({ store, logger: silent, clock, recover: deadLetter(), ...options })
   started.push(dp)
   return dp
-}
-
-async function quiet(turns = 8): Promise<void> {
-  for (let turn = 0; turn < turns; turn += 1) await nextTurn()
 }
 
 async function publish(dp: Dispatcher, count: number, key?: string): Promise<void> {
@@ -137,6 +133,7 @@ describe('a slow delivery at the bottom', () => {
       dp.events.bind(
         Placed,
         async ({ order }, { context }) => {
+          // What a `tx` is, its store says: here it is the one in memory.
           if (order === 0) await context.commit((tx) => (tx as unknown as MemoryTransaction).write('effect'))
         },
         { name: 'a' },

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
+import { silent } from '../../test/silent.ts'
 import { Deadlines } from '../engine/deadlines.ts'
 import { memory } from '../memory/index.ts'
 import { Observer } from '../observe.ts'
@@ -10,7 +11,6 @@ import type { Claim, OpenStore, StoredDeadLetter, StoredMessage } from '../ports
 import { StoreFailed } from '../store-errors.ts'
 import { Journal } from './journal.ts'
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const subscription = { name: 'events/a', formerly: [], types: ['t'], from: 'now' as const }
 
 let clock: ManualClock

@@ -1,9 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { altered } from '../../test/altered-store.ts'
 import { stopWithin } from '../../test/stop-within.ts'
 import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
+import { quiet } from '../../test/quiet.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
@@ -15,7 +16,6 @@ import { deadLetter } from '../routing/recover.ts'
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const started: Dispatcher[] = []
 let clock: ManualClock
 let inner: MemoryStore
@@ -38,10 +38,6 @@ function dispatcher(options: DispatcherOptions = {}): Dispatcher {
   const dp = new Dispatcher({ store, logger: silent, clock, recover: deadLetter(), ...options })
   started.push(dp)
   return dp
-}
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 8; turn += 1) await nextTurn()
 }
 
 describe('a start', () => {

@@ -1,7 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { stopWithin } from '../../test/stop-within.ts'
+import { quiet } from '../../test/quiet.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import { memory } from '../memory/index.ts'
 import { defineEvent } from '../message/define.ts'
@@ -9,12 +10,6 @@ import { immediate } from '../routing/backoff.ts'
 import { retry } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
-
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await nextTurn()
-}
 
 test('an attempt that waited for a handler from before a stop is suspect when the process crashes in it', async () => {
   const clock = new ManualClock()

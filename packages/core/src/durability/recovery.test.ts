@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { defineEvent } from '../message/define.ts'
@@ -13,7 +14,6 @@ import { sqlite } from '../sqlite/index.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 let directory: string
 let copies: number
 const started: Dispatcher[] = []

@@ -1,7 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { stopWithin } from '../../test/stop-within.ts'
+import { quiet } from '../../test/quiet.ts'
+import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
@@ -12,7 +13,6 @@ import { deadLetter, retry } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const never = new Promise<never>(() => {})
 const started: Dispatcher[] = []
 let clock: ManualClock
@@ -39,10 +39,6 @@ async function start(
   prepare(dp)
   await dp.start()
   return dp
-}
-
-async function quiet(turns = 8): Promise<void> {
-  for (let turn = 0; turn < turns; turn += 1) await nextTurn()
 }
 
 async function publish(dp: Dispatcher, orders: readonly number[], key?: string): Promise<void> {

@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
+import { silent } from '../../test/silent.ts'
 import { type Context, type Delivery, Dispatcher, type DispatcherOptions, Engine, LaneDeadlock } from '../index.ts'
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 type Handlers = Record<string, { workers?: number; run: (context: Context) => unknown }>
 

@@ -126,6 +126,7 @@ test('when the disk is full within work, that work is rejected, and nothing is h
 
 test('a message that cannot be written is rejected alone', async () => {
   const open = await openStore(sqlite(tempFile()))
+  // What the types refuse, the table refuses too.
   const wrong = { ...message('wrong'), body: null as unknown as string }
   const results = await Promise.allSettled([
     open.append([message('a')]),

@@ -72,6 +72,7 @@ test('an append that cannot be written takes nothing else of the transaction wit
   const database = connect()
   const open = await openStore(sqlite({ database }))
   database.exec('BEGIN; CREATE TABLE own (a)')
+  // What the types refuse, the table refuses too.
   const wrong = { ...message('b'), type: null as unknown as string }
   await expect(open.append([message('a'), wrong], database)).rejects.toMatchObject({ code: 'STORE_FAILED' })
   database.exec('COMMIT')

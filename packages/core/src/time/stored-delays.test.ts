@@ -43,6 +43,7 @@ class Node {
 
   async take(id: string, delayMs: number): Promise<void> {
     const of = new Envelope({ message: 'x', type: 'x', clock: this.#clock, id })
+    // Of a dispatch, delays look at no more than this.
     await (this.delays.take({ message: 'x', route: {}, of } as unknown as Dispatch, { delayMs }) ??
       this.store.append([encode(of)]))
   }

@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
+import { silent } from '../silent.ts'
 import { defineEvent, Dispatcher } from '../../src/index.ts'
 import { sqlite } from '../../src/sqlite/index.ts'
 import { commitsIn } from './write-ahead-log.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'iambus-sync-'))

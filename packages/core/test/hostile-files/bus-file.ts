@@ -3,14 +3,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { silent } from '../silent.ts'
 import { defineEvent, Dispatcher, type DispatcherOptions, fixed, type Notices, retry } from '../../src/index.ts'
 import { sqlite } from '../../src/sqlite/index.ts'
 
 export class Placed extends defineEvent<{ order: number; text: string }>('shop.placed') {}
 
 export const placed = (order: number, text = ''): Placed => new Placed({ order, text })
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** The path of a file in a folder of its own, gone when the test has ended. */
 export function tempFile(): string {

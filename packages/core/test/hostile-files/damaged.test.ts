@@ -94,6 +94,16 @@ describe('a file whose messages', () => {
 })
 
 describe('what is gone is reported, and a dispatcher goes on with what is left:', () => {
+  /** A file, as it is after a crash in a handler. */
+  async function crashed(): Promise<string> {
+    const path = tempFile()
+    const dp = busOn(path)
+    dp.events.bind(Placed, () => new Promise(() => {}), { name: 'a' })
+    await dp.start()
+    await dp.publish(placed(7))
+    return killed(path)
+  }
+
   async function startsAfter(path: string): Promise<string> {
     const dp = busOn(path)
     handling(dp, 1)
@@ -104,12 +114,7 @@ describe('what is gone is reported, and a dispatcher goes on with what is left:'
   }
 
   test('a write-ahead log, after a crash', async () => {
-    const path = tempFile()
-    const dp = busOn(path)
-    dp.events.bind(Placed, () => new Promise(() => {}), { name: 'a' })
-    await dp.start()
-    await dp.publish(placed(7))
-    const copy = killed(path)
+    const copy = await crashed()
     rmSync(`${copy}-wal`)
     expect(await startsAfter(copy)).toMatch(/^sqlite bus.db has lost something|the last \d+ changes/)
   })
@@ -124,12 +129,7 @@ describe('what is gone is reported, and a dispatcher goes on with what is left:'
   })
 
   test('the file, but not its write-ahead log, after a crash', async () => {
-    const path = tempFile()
-    const dp = busOn(path)
-    dp.events.bind(Placed, () => new Promise(() => {}), { name: 'a' })
-    await dp.start()
-    await dp.publish(placed(7))
-    const copy = killed(path)
+    const copy = await crashed()
     rmSync(copy)
     expect(await startsAfter(copy)).toContain(`${copy} is missing or empty`)
   })

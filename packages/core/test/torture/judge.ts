@@ -41,6 +41,7 @@ export async function judge(folder: string): Promise<Judgement> {
   const entries = readLedger(join(folder, 'ledger'))
   const path = join(folder, 'bus.db')
   const database = new DatabaseSync(path)
+  // The columns are those of the types: `program.ts` makes the one table, `sqlite/schema.ts` the other.
   const effects = database
     .prepare('SELECT handler, id, key, seq FROM effects ORDER BY place')
     .all() as unknown as Effect[]

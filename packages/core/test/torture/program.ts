@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { silent } from '../silent.ts'
 import { type Context, Dispatcher, type DispatcherOptions, fixed, NonRetryable, retry } from '../../src/index.ts'
 import { sqlite } from '../../src/sqlite/index.ts'
 import { chanceOf } from './chance.ts'
@@ -22,7 +23,6 @@ const random = chanceOf(Number(values.seed))
 const path = join(values.folder, 'bus.db')
 const write = ledgerAt(join(values.folder, 'ledger'))
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const recover = retry({ attempts: 1_000, backoff: fixed(3) })
 const options: DispatcherOptions = { store: sqlite(path), logger: silent, recover, service: 'torture' }
 const dp = new Dispatcher(options)

@@ -10,6 +10,7 @@ const nodes = async (trial: Trial, count: number, names: readonly string[] = ['e
   return opened
 }
 
+// There are as many as were asked for.
 const two = async (trial: Trial): Promise<readonly [OpenStore, OpenStore]> =>
   (await nodes(trial, 2)) as unknown as readonly [OpenStore, OpenStore]
 
