@@ -167,7 +167,7 @@ test('a message that is too large says by which option it may be larger', async 
   await first.start()
   await expect(first.publish(large)).rejects.toMatchObject({
     code: 'TOO_LARGE',
-    message: expect.stringContaining('codec: { maxBytes }'),
+    message: expect.stringContaining('give the codec larger maxBytes'),
   })
   await first.stop()
   const second = dispatcher({ codec: { maxBytes: 3_000_000 } })

@@ -118,14 +118,7 @@ export class Persistence implements Causing {
       return storedOf(envelope, this.#codec)
     } catch (thrown) {
       if (!(thrown instanceof CodecError)) throw thrown
-      const isUnknown = thrown.code === 'UNKNOWN_TYPE'
-      const why = isUnknown ? 'The dispatcher does not know its class. Name it in `messages`.' : thrown.message
-      // The codec is the dispatcher's own: it is told of classes and of bounds by options.
-      const text = why
-        .replace('in new Codec([...])', 'in the `messages` of the dispatcher')
-        .replace('larger maxBytes', 'the dispatcher codec: { maxBytes }')
-        .replace('a larger maxDepth', 'the dispatcher codec: { maxDepth }')
-      throw new CodecError(thrown.code, `'${envelope.type}' cannot be stored. ${text}`, {
+      throw new CodecError(thrown.code, `'${envelope.type}' cannot be stored. ${thrown.message}`, {
         cause: thrown,
         path: thrown.path,
       })

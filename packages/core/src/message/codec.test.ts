@@ -284,7 +284,7 @@ describe('what would not come back is refused, with its path:', () => {
     expect(refusalOf(() => codec.encode(new Other())).message).toContain("the class Other of type 'notes.opened'.")
     expect(refusalOf(() => codec.encode('notes.opened'))).toMatchObject({ code: 'UNKNOWN_TYPE' })
     expect(refusalOf(() => codec.encode('other')).message).toBe(
-      "The codec does not know the string 'other'. Name it in new Codec([...]).",
+      "The codec does not know the string 'other'. Name it in new Codec([...]), or in the `messages` of the dispatcher.",
     )
   })
 })

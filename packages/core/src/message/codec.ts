@@ -62,7 +62,7 @@ export class Codec<T extends MessageType = MessageType> {
       const what = typeof type === 'string' ? 'the string' : `the class ${type.name} of type`
       throw new CodecError(
         'UNKNOWN_TYPE',
-        `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]).`,
+        `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]), or in the \`messages\` of the dispatcher.`,
       )
     }
     if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
@@ -109,7 +109,7 @@ export class Codec<T extends MessageType = MessageType> {
     if (!isLarge) return text
     throw new CodecError(
       'TOO_LARGE',
-      `The ${what} is larger than ${maxBytes} bytes. Send less, or pass larger maxBytes.`,
+      `The ${what} is larger than ${maxBytes} bytes. Send less, or give the codec larger maxBytes.`,
     )
   }
 }

@@ -36,7 +36,8 @@ export class Decoder {
     }
     const type = this.#typeOf(name)
     if (type === undefined) {
-      const remedy = 'Name its class in new Codec([...]), or update this program first.'
+      const remedy =
+        'Name its class in new Codec([...]) or the `messages` of the dispatcher, or update this program first.'
       throw this.#refusal('UNKNOWN_TYPE', `is of a type that this codec does not know, ${shown(name)}`, remedy)
     }
     if (typeof type === 'string') {
@@ -111,7 +112,7 @@ export class Decoder {
   #enter(): void {
     this.#depth += 1
     if (this.#depth <= this.#bounds.maxDepth) return
-    const remedy = `Pass a larger maxDepth (it is ${this.#bounds.maxDepth}) if that is meant.`
+    const remedy = `Give the codec a larger maxDepth (it is ${this.#bounds.maxDepth}) if that is meant.`
     throw this.#refusal('TOO_DEEP', 'is nested too deep', remedy)
   }
 

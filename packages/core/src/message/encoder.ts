@@ -144,7 +144,7 @@ export class Encoder {
   #enter(): void {
     this.#depth += 1
     if (this.#depth <= this.#bounds.maxDepth) return
-    const remedy = `Nest it less, or pass a larger maxDepth (it is ${this.#bounds.maxDepth}).`
+    const remedy = `Nest it less, or give the codec a larger maxDepth (it is ${this.#bounds.maxDepth}).`
     throw this.#refusal('TOO_DEEP', 'is nested too deep', { remedy })
   }
 
@@ -152,7 +152,7 @@ export class Encoder {
   #took(text: string): string {
     this.#length += text.length
     if (this.#length <= this.#bounds.maxBytes) return text
-    const remedy = `Send less, or pass larger maxBytes (it is ${this.#bounds.maxBytes}).`
+    const remedy = `Send less, or give the codec larger maxBytes (it is ${this.#bounds.maxBytes}).`
     throw this.#refusal('TOO_LARGE', 'makes the message too large', { remedy })
   }
 
@@ -167,5 +167,8 @@ export class Encoder {
 function remedyFor(value: unknown): string {
   if (typeof value !== 'object') return 'Leave it out of the message.'
   if (types.isNativeError(value)) return 'Keep of the error what is needed, such as its name, message and code.'
-  return 'Name its class in new Codec([...]), if its fields are all there is to it; else keep plain data in the message.'
+  return (
+    'Name its class in new Codec([...]) or the `messages` of the dispatcher, if its fields are all there is to it; ' +
+    'else keep plain data in the message.'
+  )
 }
