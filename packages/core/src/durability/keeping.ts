@@ -23,7 +23,7 @@ export class Keeping implements Keeper {
   finish(delivery: Delivery, tell: (() => void) | undefined): void {
     const { journal, causing } = this.#feed.parts
     const { kept, replays } = restOf(delivery)
-    const caused = delivery.rest?.recorded === undefined ? undefined : (kept.caused as Caused | undefined)
+    const caused = delivery.rest?.recorded === undefined ? undefined : kept.caused
     this.#close(kept)
     if (replays !== undefined) {
       journal.revive(replays)

@@ -1,11 +1,12 @@
 import type { StoredLetter } from '../ports/dead-letters.ts'
 import type { StoredMessage } from '../ports/store.ts'
+import type { Caused } from './caused.ts'
 import type { Delivery } from './delivery.ts'
 import type { Failures } from './failures.ts'
 
 /**
  * Where deliveries are kept that survive a crash: what becomes of one is written there, and only then is anybody told.
- * `delivery/keeping.ts` is behind it.
+ * `durability/keeping.ts` is behind it.
  */
 export interface Keeper {
   /** Makes what a delivery has caused ready to be written. @throws {CodecError} for what cannot be: then it has failed. */
@@ -27,7 +28,7 @@ export interface Keeper {
   /** Its attempt has ended, and what comes of that has been done to its lane: it leaves memory, or waits for its next one. */
   left(delivery: Delivery): void
   /** Stores what `work` writes and causes, and that the delivery is done, as one. @throws what `work` throws, and {@link StoreFailed}. */
-  commit(delivery: Delivery, work: (tx: unknown) => unknown): Promise<void>
+  commit(delivery: Delivery, work: (tx: unknown) => Caused | Promise<Caused>): Promise<void>
 }
 
 /** What is known of a delivery that is kept. Its attempts have one of it together. */
@@ -46,7 +47,7 @@ export interface Kept {
   /** Whether its commit is on its way to the store. */
   isCommitting?: boolean
   /** What it has caused, ready to be written: set by `prepare`, taken by `finish`. */
-  caused?: unknown
+  caused?: Caused
   /** To be called when it leaves memory. */
   whenLeft?: (() => void) | undefined
 }
