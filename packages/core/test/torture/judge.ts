@@ -36,6 +36,9 @@ const committing = ['commits', 'parks', 'slow', 'crashes', 'later'].map((name) =
 /** Whose messages are caused by a piece of work, and have its `seq`. */
 const causedOnes = ['events/caused', 'events/later']
 
+/** Whose messages come once for each `seq`, with whatever id: a tick has its due time. */
+const oncePerSeq = new Set([...causedOnes, 'events/ticks'])
+
 /** Holds what was written down against what is in the file at the end. */
 export async function judge(folder: string): Promise<Judgement> {
   const entries = readLedger(join(folder, 'ledger'))
@@ -87,13 +90,13 @@ function lost(of: { published: Published[]; entries: Entry[]; effects: Effect[];
   )
 }
 
-/** An effect is there once, and not where the delivery is dead; what one delivery has caused is there once. */
+/** An effect is there once, and not where the delivery is dead; what one delivery, or a due time, has caused is there once. */
 function repeated(effects: readonly Effect[], letters: readonly Letter[]): string[] {
   const dead = new Set(letters.map(({ subscription, id }) => at({ handler: subscription, id })))
   const seen = new Set<string>()
   return effects.flatMap((effect) => {
     const { handler, seq } = effect
-    const where = causedOnes.includes(handler) ? at({ handler, id: `what ${seq} caused` }) : at(effect)
+    const where = oncePerSeq.has(handler) ? at({ handler, id: `what ${seq} caused` }) : at(effect)
     if (seq < 0) return ['A failed attempt has caused something.']
     if (dead.has(at(effect))) return [`${where} is dead, and has an effect.`]
     if (seen.has(where)) return [`${where} has two effects.`]

@@ -129,7 +129,7 @@ dp.events.bind(
   handler((tick: Tick, context) => commit(tick, context)),
   { name: 'ticks' },
 )
-if (!values.drain) dp.schedule('tick', { everyMs: 40 }, () => new Tick({ seq: 0 }))
+if (!values.drain) dp.schedule('tick', { everyMs: 40 }, (dueAt) => new Tick({ seq: dueAt.getTime() }))
 for (const name of [
   'storeLost',
   'storeFailed',
