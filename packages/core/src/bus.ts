@@ -46,7 +46,7 @@ export class Bus {
   #machine: Machine | undefined
   /** There while messages are taken from outside. */
   #admission: Admission | undefined
-  #cancel: OpenBus['cancel'] | undefined
+  #opened: OpenBus | undefined
 
   /** @throws {InvalidOption} */
   constructor(options: DispatcherOptions, dispatcher: Owner) {
@@ -63,6 +63,11 @@ export class Bus {
   get machine(): Machine {
     this.#machine ??= machineOf(this.#options, { observer: this.observer, routers: () => this.routers.all })
     return this.#machine
+  }
+
+  /** What the last start has opened. */
+  get opened(): OpenBus | undefined {
+    return this.#opened
   }
 
   get isOpen(): boolean {
@@ -106,8 +111,8 @@ export class Bus {
 
   /** Takes back a message that is not due yet. @throws {NotAccepting} */
   cancel(id: string): Promise<boolean> {
-    if (this.#admission === undefined || this.#cancel === undefined) throw this.#lifecycle.refusal()
-    return this.#cancel(id)
+    if (this.#admission === undefined || this.#opened === undefined) throw this.#lifecycle.refusal()
+    return this.#opened.cancel(id)
   }
 
   /** The way in, while there is one. What it throws becomes a rejection: a caller has one place to look for refusals. */
@@ -134,14 +139,14 @@ export class Bus {
 
   async #open(routers: readonly Router[]): Promise<Close> {
     const { machine, observer, contexts } = this
-    const { admission, cancel, persistence, close } = await openBus(routers, machine, {
+    this.#opened = await openBus(routers, machine, {
       observer,
       seenIds: this.#seenIds,
       middleware: this.#middleware,
       options: this.#options,
       contexts,
     })
-    this.#cancel = cancel
+    const { admission, persistence, close } = this.#opened
     if (this.#lifecycle.isWanted) this.#admission = admission
     machine.engine.held.resumeFreed()
     if (this.#lifecycle.isWanted) this.#schedules.open(this.#scheduleRunner(admission, persistence))

@@ -47,6 +47,8 @@ export interface DispatcherOptions {
   readonly logger?: Logger
   /** Where time and timers come from. Default: the machine's. */
   readonly clock?: Clock
+  /** Gives a number from 0 up to 1, for the jitter of retries. Default `Math.random`. */
+  readonly random?: () => number
   /** How many messages may cause each other in one chain before the next one ends as dead. Default 1 000. */
   readonly maxDepth?: number
   /** How long an `id` given to `publish` or `send` is remembered, in milliseconds. Default 300 000 (5 minutes). */
@@ -116,6 +118,7 @@ export function settledOptions(options: DispatcherOptions): SettledOptions {
   for (const method of ['now', 'after'] as const) {
     if (typeof settled.clock?.[method] !== 'function') throw wrong('clock', settled.clock, `one with ${method}()`)
   }
+  if (typeof settled.random !== 'function') throw wrong('random', settled.random, 'a function, such as Math.random')
   checkCount('maxDepth', settled.maxDepth)
   checkDurationMs('dedupeMs', settled.dedupeMs)
   checkDurationMs('stallAfterMs', settled.stallAfterMs)
@@ -162,6 +165,7 @@ const defaults: SettledOptions = {
   engine: Engine,
   logger: consoleLogger,
   clock: systemClock,
+  random: Math.random,
   events: {},
   commands: {},
   queries: {},

@@ -26,6 +26,9 @@ import type { Context } from './routing/context.ts'
 import type { Middleware, OutgoingMiddleware } from './routing/middleware.ts'
 import type { EventRouter, RequestRouter } from './routing/router.ts'
 
+/** What is behind a dispatcher: for the test kit of this package, which is no door to it for others. */
+export let busOf: (dispatcher: Dispatcher) => Bus
+
 /**
  * The message bus of one process: handlers are bound to its routers, `start()` freezes them, and from then on it takes
  * messages and brings them to their handlers.
@@ -39,6 +42,10 @@ import type { EventRouter, RequestRouter } from './routing/router.ts'
  */
 export class Dispatcher {
   readonly #bus: Bus
+
+  static {
+    busOf = (dispatcher) => dispatcher.#bus
+  }
 
   /** @throws {InvalidOption} for an option that does not exist, or a value that it cannot have. */
   constructor(options: DispatcherOptions = {}) {

@@ -41,9 +41,9 @@ export function machineOf(
   options: SettledOptions,
   parts: { readonly observer: Observer; readonly routers: () => readonly Router[] },
 ): Machine {
-  const { engine: EngineClass, clock, stallAfterMs, whenFull, workers, redact, deadLetterCapacity } = options
+  const { engine: EngineClass, clock, random, stallAfterMs, whenFull, workers, redact, deadLetterCapacity } = options
   const deadLetters = { store: new MemoryDeadLetters(), redact, capacity: deadLetterCapacity }
-  const engine = new EngineClass({ observer: parts.observer, clock, stallAfterMs, deadLetters })
+  const engine = new EngineClass({ observer: parts.observer, clock, random, stallAfterMs, deadLetters })
   const capacity = new Capacity(engine.census, options.capacity, whenFull)
   const limits = new Limits({ engine, capacity, routers: parts.routers })
   limits.workers = workers
@@ -90,7 +90,10 @@ export interface OpenBus {
   readonly admission: Admission
   /** Takes back a message that is not due yet. */
   readonly cancel: (id: string) => Promise<boolean>
+  readonly delays: MemoryDelays
   readonly persistence: Persistence | undefined
+  /** Says no more, when the process exits, what only memory held. */
+  readonly ignoreExit: () => void
   /** @param lastStored resolves when nobody else stores anything more. */
   readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
 }
@@ -157,7 +160,7 @@ export async function openBus(
       if (wasThere) observer.say('cancelled', { id })
       return wasThere
     }
-    return { admission, cancel, persistence, close }
+    return { admission, cancel, delays, persistence, ignoreExit, close }
   } catch (error) {
     await singletons.close()
     throw error

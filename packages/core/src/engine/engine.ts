@@ -15,6 +15,8 @@ import { Settlement } from './settlement.ts'
 export interface EngineParts {
   readonly observer: Observer
   readonly clock: Clock
+  /** Gives a number from 0 up to 1, for the jitter of retries. */
+  readonly random: () => number
   readonly stallAfterMs: number
   readonly deadLetters: DeadLetterOptions
 }
@@ -48,7 +50,7 @@ export class Engine implements HandlerEngine, HoldingEngine {
   readonly #settlement: Settlement
   readonly #runner: Runner
 
-  constructor({ observer, clock, stallAfterMs, deadLetters }: EngineParts) {
+  constructor({ observer, clock, random, stallAfterMs, deadLetters }: EngineParts) {
     this.clock = clock
     this.madeAtMs = clock.now()
     this.deadlines = new Deadlines(clock)
@@ -60,6 +62,7 @@ export class Engine implements HandlerEngine, HoldingEngine {
     this.#settlement = new Settlement({
       observer,
       clock,
+      random,
       deadlines: this.deadlines,
       letters: this.letters,
       stallAfterMs,

@@ -17,6 +17,8 @@ const { succeeded } = channels
 export interface SettlementParts {
   readonly observer: Observer
   readonly clock: Clock
+  /** From 0 up to 1, for the jitter of retries. */
+  readonly random: () => number
   readonly deadlines: Deadlines
   readonly letters: DeadLetterQueue
   /** How long a handler that was given up may go on before it is reported as stalled, in milliseconds. */
@@ -226,7 +228,7 @@ export class Settlement {
     const { target, envelope, handler, rest } = delivery
     if (rest?.kept?.isUnreadable) return dead
     try {
-      const recovery = target.recover(error, failedOf(delivery, clock.now())) ?? dead
+      const recovery = target.recover(error, failedOf(delivery, clock.now(), this.#parts.random())) ?? dead
       return checked(recovery)
     } catch (thrown) {
       observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
@@ -267,11 +269,10 @@ export class Settlement {
 
 const dead: Recovery = { outcome: 'dead' }
 
-function failedOf(delivery: Delivery, now: number): FailedDelivery {
+function failedOf(delivery: Delivery, now: number, random: number): FailedDelivery {
   const { id, type, message, handler, key, headers, attempt, replayed, rest } = delivery
   const { count = 0, firstAtMs = now } = rest?.failures ?? {}
   const failingMs = Math.max(0, now - firstAtMs)
-  const random = Math.random()
   return { id, type, message, handler, key, headers, attempt, failures: count + 1, failingMs, replayed, random }
 }
 

@@ -48,6 +48,11 @@ export class MemoryDelays {
     seenIds.held = this.#byId
   }
 
+  /** How many messages wait until they are due. */
+  get size(): number {
+    return this.#heap.size
+  }
+
   /** Takes a message with its delay, unless it is due: then it gives nothing, and the message is to take its place now. */
   take(dispatch: Dispatch, delay: DelayOptions): Promise<void> | undefined {
     const { clock, observer, seenIds } = this.#parts

@@ -26,12 +26,15 @@ const journey = [
   'machine.ts',
   'bus.ts',
   'dispatcher.ts',
+  'testing',
 ]
 const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'store-notices.ts', 'observe.ts']
 /** Stores: each implements a port, and knows nothing else. Whoever puts the parts together chooses one. */
 const adapters = ['memory', 'sqlite']
 /** What shows that an adapter does what its port says: it knows the ports only, and nothing of the bus knows it. */
-const suites = ['testing']
+const suites = ['testing/conformance']
+/** Where users test their handlers: the last station, which no other one knows, and not the door either. */
+const kit = 'testing'
 /** What stands apart, behind a subpath of its own: it knows what stores know, and a package that is an optional peer. */
 const apart: Readonly<Record<string, string>> = { cron: 'croner' }
 const door = 'index.ts'
@@ -49,18 +52,19 @@ export function wrongImports(files: readonly SourceFile[]): string[] {
     .map(({ path, specifier }) => `${path} imports ${specifier}`)
 }
 
-/** The first segment of the path: the folder or file that has a place in the journey. */
-const placeOf = (path: string): string => path.split('/')[0] ?? path
+/** The first segment of the path: the folder or file that has a place in the journey; a suite has one of its own. */
+const placeOf = (path: string): string =>
+  suites.find((suite) => path.startsWith(`${suite}/`)) ?? path.split('/')[0] ?? path
 
 function isAllowed(importer: string, { specifier, typeOnly }: Import): boolean {
   const from = placeOf(importer)
   if (!specifier.startsWith('.')) return specifier.startsWith('node:') || specifier === apart[from]
   const to = placeOf(posix.join(posix.dirname(importer), specifier))
-  if (from === door) return to !== door && !(to in apart)
+  if (from === door) return to !== door && to !== kit && !(to in apart)
   if (shared.includes(from)) return shared.includes(to) || (to === 'message' && typeOnly)
   if ([...adapters, ...suites].includes(from) || from in apart) return shared.includes(to) || to === from
   if (to in apart) return false
-  if (adapters.includes(to)) return from === 'machine.ts'
+  if (adapters.includes(to)) return from === 'machine.ts' || (from === kit && to === 'memory')
   if (!journey.includes(from)) return false
   return shared.includes(to) || (journey.includes(to) && journey.indexOf(to) <= journey.indexOf(from))
 }
