@@ -84,6 +84,31 @@ describe('context.commit', () => {
     expect(await shipped.promise).toEqual(['placed 1'])
   })
 
+  test('tells what was caused with an id that the store has as a duplicate, in a request too', async () => {
+    const dp = dispatcher()
+    const told: string[] = []
+    const shipped: number[] = []
+    const commit = async ({ order }: { readonly order: number }, context: Context): Promise<void> => {
+      context.publish(new Shipped({ order }), { id: 'once' })
+      await context.commit(write(`${order}`))
+    }
+    dp.events.bind(Placed, (event, { context }) => commit(event, context), { name: 'a' })
+    dp.commands.bind(Ship, async (command, { context }) => commit(command, context).then(() => 'done'), { name: 'b' })
+    dp.events.bind(Shipped, ({ order }) => void shipped.push(order), { name: 'c' })
+    dp.observe('accepted', ({ envelope }) => void (envelope.message instanceof Shipped && told.push('accepted')))
+    dp.observe('duplicate', ({ id }) => told.push(`${id} again`))
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { waitForResponse: true })
+    expect(told.splice(0)).toEqual(['accepted'])
+    await dp.publish(new Placed({ order: 2 }), { waitForResponse: true })
+    expect(told.splice(0)).toEqual(['once again'])
+    await dp.request(new Ship({ order: 3 }))
+    expect(told.splice(0)).toEqual(['once again'])
+    expect(effects()).toEqual(['1', '2', '3'])
+    await dp.stop()
+    expect(shipped).toEqual([1])
+  })
+
   test('gives what work returns, which is the response, and publishes it as a responseEvent', async () => {
     const dp = dispatcher()
     const shipped = Promise.withResolvers<number>()

@@ -125,6 +125,42 @@ describe('a journal', () => {
     expect(store.settlements.length).toBeGreaterThan(1)
   })
 
+  test('tells each cause what the store says of its own messages, where one of them is not new', async () => {
+    const it = journal()
+    const told: unknown[] = []
+    const cause = (...ids: string[]): void => {
+      const messages = ids.map((id) => ({ ...message(id), mayRepeat: true }))
+      it.cause(messages, (isNew) => told.push(isNew))
+    }
+    cause('a')
+    cause()
+    await it.idle()
+    expect(told.splice(0)).toEqual([undefined, undefined])
+    cause('b', 'c')
+    cause('a', 'd')
+    cause()
+    cause('c')
+    await it.idle()
+    expect(told).toEqual([[true, true], [false, true], [], [false]])
+  })
+
+  test('writes what is caused and the end of its delivery as one, however much there is to write', async () => {
+    const count = 250
+    await append(count)
+    const it = journal()
+    it.reach(count)
+    for (let position = 1; position <= count; position += 1) {
+      it.done([position, position])
+      it.cause([{ ...message(`caused ${position}`), mayRepeat: true }], () => {})
+    }
+    await it.idle()
+    for (const { caused = [], done = [] } of store.settlements) {
+      const finished = done.reduce((sum, [from, to]) => sum + to - from + 1, 0)
+      expect(finished).toBe(caused.length)
+    }
+    expect(store.settlements.length).toBeGreaterThan(1)
+  })
+
   test('loses nothing while the store fails, and keeps the order', async () => {
     await append(100)
     const it = journal()

@@ -100,8 +100,16 @@ export class Journal {
     this.#gather().revived.push(letterId)
   }
 
-  cause(messages: readonly NewMessage[]): void {
-    this.#gather().caused.push(...messages)
+  /**
+   * Calls `written` when these are written, and all that was said before, with what the store tells of each: whether it is new;
+   * with nothing where all of them are. What belongs together is said in one turn, and this is the last of it.
+   */
+  cause(messages: readonly NewMessage[], written: (isNew: readonly boolean[] | undefined) => void): void {
+    const gathered = this.#gather()
+    const from = gathered.caused.length
+    gathered.caused.push(...messages)
+    gathered.written.push((isNew) => written(isNew?.slice(from, from + messages.length)))
+    if (gathered.rows >= ROWS) this.#send()
   }
 
   /** Calls it when all that was said so far is written. What belongs together is said in one turn, and this is the last of it. */
@@ -116,14 +124,18 @@ export class Journal {
     await Promise.race([new Promise<void>((resolve) => this.whenWritten(resolve)), this.idle()])
   }
 
-  /** Writes something with `work` in it, after all that was said so far. @throws what `work` throws, and {@link StoreFailed}. */
-  async commit(settlement: Settlement): Promise<void> {
+  /**
+   * Writes something with `work` in it, after all that was said so far. Gives whether each message that it causes is new.
+   * @throws what `work` throws, and {@link StoreFailed}.
+   */
+  async commit(settlement: Settlement): Promise<readonly boolean[]> {
     this.#send()
     if (this.#failed.length > 0) {
       throw new StoreFailed('STORE_FAILED', 'The store fails, and is tried again: nothing can be committed meanwhile.')
     }
-    await this.#parts.store.settle(this.#parts.claim, settlement)
+    const isNew = await this.#parts.store.settle(this.#parts.claim, settlement)
     for (const span of settlement.done ?? []) this.progress.finish(span)
+    return isNew
   }
 
   /** Resolves when everything is written, or nothing can be any more. */
@@ -175,16 +187,17 @@ export class Journal {
 
   async #write(gathered: Gathered): Promise<void> {
     const { store, claim } = this.#parts
+    let isNew: readonly boolean[]
     this.#inFlight += 1
     try {
-      await store.settle(claim, gathered.settlement)
+      isNew = await store.settle(claim, gathered.settlement)
     } catch (thrown) {
       this.#inFlight -= 1
       return this.#fail(gathered, asError(thrown))
     }
     this.#inFlight -= 1
     this.#failures = 0
-    for (const run of gathered.written) run()
+    gathered.tell(isNew)
     if (this.#inFlight < IN_FLIGHT) this.#send()
     this.#wakeIdle()
   }
@@ -198,6 +211,7 @@ export class Journal {
       whenLost(error)
       return this.#wakeIdle()
     }
+    gathered.hasFailed = true
     const isFirst = this.#failed.push(gathered) === 1
     if (!isFirst) return
     this.#failures += 1
@@ -232,7 +246,8 @@ class Gathered {
   readonly dead: StoredDeadLetter[] = []
   readonly revived: string[] = []
   readonly caused: NewMessage[] = []
-  readonly written: (() => void)[] = []
+  readonly written: ((isNew: readonly boolean[] | undefined) => void)[] = []
+  hasFailed = false
 
   constructor(cursor: number) {
     this.cursor = cursor
@@ -243,6 +258,15 @@ class Gathered {
     const last = this.spans.at(-1)
     if (last !== undefined && last[1] === from - 1) last[1] = to
     else this.spans.push([from, to])
+  }
+
+  /**
+   * It is written. A store that had failed may have stored it even so (its answer was lost): what is not new then may be of
+   * this very settlement, and is taken for new. Rather does something run twice than not at all.
+   */
+  tell(isNew: readonly boolean[]): void {
+    const repeats = !this.hasFailed && isNew.includes(false)
+    for (const run of this.written) run(repeats ? isNew : undefined)
   }
 
   get rows(): number {

@@ -21,17 +21,23 @@ export class Keeping implements Keeper {
   }
 
   finish(delivery: Delivery, tell: (() => void) | undefined): void {
-    const { journal, causing } = this.#feed.parts
+    const { journal } = this.#feed.parts
     const { kept, replays } = restOf(delivery)
-    const caused = delivery.rest?.recorded === undefined ? undefined : kept.caused
     this.#close(kept)
     if (replays !== undefined) {
       journal.revive(replays)
       this.#feed.dead.remove(replays)
     }
-    if (caused !== undefined) journal.cause(caused.stored)
-    if (tell !== undefined) journal.whenWritten(tell)
-    if (caused !== undefined) journal.whenWritten(() => causing.release(caused))
+    if (delivery.rest?.recorded !== undefined && kept.caused !== undefined) this.#cause(kept.caused, tell)
+    else if (tell !== undefined) journal.whenWritten(tell)
+  }
+
+  #cause(caused: Caused, tell: (() => void) | undefined): void {
+    const { journal, causing } = this.#feed.parts
+    journal.cause(caused.stored, (isNew) => {
+      tell?.()
+      causing.release(caused, isNew)
+    })
   }
 
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {
@@ -114,14 +120,15 @@ export class Keeping implements Keeper {
       revived: replays === undefined ? [] : [replays],
       work: working.work,
     }
+    let isNew: readonly boolean[]
     try {
-      await journal.commit(settlement)
+      isNew = await journal.commit(settlement)
     } finally {
       kept.isCommitting = false
       this.#feed.committed()
     }
     if (replays !== undefined) this.#feed.dead.remove(replays)
-    if (working.caused !== undefined) causing.release(working.caused)
+    if (working.caused !== undefined) causing.release(working.caused, isNew)
   }
 
   #except(kept: Kept, exception: Omit<Exception, 'position' | 'dueAt'> & { readonly dueAt?: number }): void {

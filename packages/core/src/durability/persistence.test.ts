@@ -289,6 +289,91 @@ describe('what is accepted', () => {
   })
 })
 
+describe('what a handler causes with an id that the store has', () => {
+  test('is a duplicate: it is told as one, and is not run again', async () => {
+    const dp = dispatcher()
+    const seen: string[] = []
+    dp.events.bind(Placed, ({ order }) => void seen.push(`${order} in a`), { name: 'a' })
+    dp.events.bind(Placed, ({ order }) => void seen.push(`${order} in b`), { name: 'b', durable: false })
+    dp.events.bind(
+      Shipped,
+      ({ order }, { context }) => {
+        context.publish(new Placed({ order }), { id: 'once' })
+        context.publish(new Placed({ order: order + 1 }))
+        context.publish(new Placed({ order: order + 2 }), { id: 'later', delayMs: 1_000 })
+        context.publish(new Placed({ order: order + 3 }), { id: `the ${order}th` })
+      },
+      { name: 'c' },
+    )
+    const told: string[] = []
+    dp.observe('accepted', ({ envelope, handlers }) => {
+      if (handlers.includes('events/a')) told.push(`${orderOf(envelope)} is accepted`)
+    })
+    dp.observe('delayed', ({ envelope }) => told.push(`${orderOf(envelope)} is delayed`))
+    dp.observe('duplicate', ({ id, type }) => told.push(`${id}, of ${type}, is a duplicate`))
+    await dp.start()
+    await dp.publish(new Shipped({ order: 10 }))
+    await quiet()
+    const first = ['10 is accepted', '11 is accepted', '12 is delayed', '13 is accepted']
+    expect(told.splice(0)).toEqual([...first, '12 is delayed']) // For b, it waits in memory.
+    expect(seen.splice(0).sort()).toEqual(['10 in a', '10 in b', '11 in a', '11 in b', '13 in a', '13 in b'])
+
+    await Promise.all([dp.publish(new Shipped({ order: 20 })), dp.publish(new Shipped({ order: 30 }))])
+    await quiet()
+    const duplicates = ['later, of shop.placed, is a duplicate', 'once, of shop.placed, is a duplicate']
+    const others = [21, 23, 31, 33]
+    expect(told.sort()).toEqual([
+      ...others.map((order) => `${order} is accepted`),
+      ...duplicates.flatMap((one) => [one, one]),
+    ])
+    expect(seen.splice(0).sort()).toEqual(others.flatMap((order) => [`${order} in a`, `${order} in b`]))
+    clock.advance(1_000)
+    await quiet()
+    expect(seen.sort()).toEqual(['12 in a', '12 in b'])
+  })
+
+  test('is told as one also where nobody listens for what is accepted', async () => {
+    const dp = dispatcher()
+    dp.events.bind(Placed, () => {}, { name: 'a' })
+    dp.events.bind(Shipped, ({ order }, { context }) => context.publish(new Placed({ order }), { id: 'once' }), {
+      name: 'b',
+    })
+    const told: string[] = []
+    dp.observe('duplicate', ({ id }) => told.push(id))
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }), { id: 'once' })
+    await dp.publish(new Shipped({ order: 2 }))
+    await quiet()
+    expect(told).toEqual(['once'])
+  })
+
+  test('is none where the store had it from the settlement itself, and only said that it had failed', async () => {
+    let fails = 1
+    const doubtful = altered(inner, (open) => ({
+      settle: async (claim, settlement) => {
+        const isNew = await open.settle(claim, settlement)
+        if (isNew.length > 0 && fails-- > 0) throw new StoreFailed('STORE_FAILED', 'The connection was lost.')
+        return isNew
+      },
+    }))
+    const dp = dispatcher({ store: doubtful })
+    const seen: string[] = []
+    dp.events.bind(Placed, () => void seen.push('a'), { name: 'a' })
+    dp.events.bind(Placed, () => void seen.push('b'), { name: 'b', durable: false })
+    dp.events.bind(Shipped, ({ order }, { context }) => context.publish(new Placed({ order }), { id: 'once' }), {
+      name: 'c',
+    })
+    dp.observe('duplicate', () => seen.push('duplicate'))
+    await dp.start()
+    await dp.publish(new Shipped({ order: 1 }))
+    await quiet()
+    expect(seen).toEqual(['a'])
+    clock.advance(60_000)
+    await quiet()
+    expect(seen).toEqual(['a', 'b'])
+  })
+})
+
 function orderOf({ message }: { readonly message: object | string }): number {
   return (message as Placed).order
 }

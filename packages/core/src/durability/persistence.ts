@@ -12,7 +12,7 @@ import type { Claim, NewMessage, OpenStore, Store, StoredDeadLetter, Subscriptio
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
-import { type Caused, type Causing, type Told, Working } from '../engine/caused.ts'
+import { type Caused, type Causing, type LocalDispatch, type Told, Working } from '../engine/caused.ts'
 import { Feed } from './feed.ts'
 import type { Join } from '../engine/join.ts'
 import { Journal } from './journal.ts'
@@ -128,26 +128,36 @@ export class Persistence implements Causing {
   caused(recorded: readonly Dispatch[]): Caused {
     const stored: NewMessage[] = []
     const told: Told[] = []
-    const local: Dispatch[] = []
+    const local: LocalDispatch[] = []
     for (const dispatch of recorded) {
       const { route } = dispatch
       const isStored = this.isFor(route)
-      if (isStored) {
+      const index = isStored ? stored.length : undefined
+      if (index !== undefined) {
         const envelope = this.envelopeOf(dispatch)
         const dueAt = this.#dueAt(dispatch)
         stored.push({ ...this.stored(envelope), dueAt })
-        if (isHeard()) told.push({ envelope, handlers: durableNames(route), dueAt })
+        if (isHeard()) told.push({ index, envelope, handlers: durableNames(route), dueAt })
       }
       const handlers = isStored ? route.handlers.filter(({ isDurable }) => !isDurable) : route.handlers
-      if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers } })
+      if (!isStored || handlers.length > 0) local.push({ ...dispatch, route: { ...route, handlers }, index })
     }
     return { stored, told, local }
   }
 
-  release({ stored, told, local }: Caused): void {
+  release(caused: Caused, isNew?: readonly boolean[]): void {
+    const { stored, told, local } = isNew === undefined ? caused : this.#withoutDuplicates(caused, isNew)
     for (const one of told) this.#tell(one)
     if (local.length > 0) this.#parts.release(local)
     for (const { dueAt } of stored) if (dueAt !== undefined) this.delays.expect(dueAt)
+  }
+
+  #withoutDuplicates({ stored, told, local }: Caused, isNew: readonly boolean[]): Caused {
+    for (const [index, { id, type }] of stored.entries()) {
+      if (isNew[index] !== true) this.#parts.observer.say('duplicate', { id, type })
+    }
+    const isLeft = ({ index }: Pick<LocalDispatch, 'index'>): boolean => index === undefined || isNew[index] === true
+    return { stored: stored.filter((_, index) => isNew[index]), told: told.filter(isLeft), local: local.filter(isLeft) }
   }
 
   #tell({ envelope, handlers, dueAt }: Told): void {
@@ -168,8 +178,8 @@ export class Persistence implements Causing {
     const { kept } = delivery.more()
     if (kept !== undefined) return kept.keeper.commit(delivery, work)
     const working = new Working(work)
-    await this.store.settle(undefined, { work: working.work })
-    if (working.caused !== undefined) this.release(working.caused)
+    const isNew = await this.store.settle(undefined, { work: working.work })
+    if (working.caused !== undefined) this.release(working.caused, isNew)
   }
 
   /** Where a dead letter came from, if that is run here. */

@@ -8,11 +8,19 @@ export interface Caused {
   /** The same, to be told when it is stored; nothing where nobody listens. */
   readonly told: readonly Told[]
   /** What is for handlers of this process alone: it leaves when the rest is written. */
-  readonly local: readonly Dispatch[]
+  readonly local: readonly LocalDispatch[]
+}
+
+/** What is for handlers of this process alone. */
+export interface LocalDispatch extends Dispatch {
+  /** Where it is in `stored`, if it is stored for others. */
+  readonly index?: number | undefined
 }
 
 /** A message that was stored: for these handlers, or for when it is due. */
 export interface Told {
+  /** Where it is in `stored`. */
+  readonly index: number
   readonly envelope: Envelope
   readonly handlers: readonly string[]
   readonly dueAt: number | undefined
@@ -43,6 +51,11 @@ export class Working {
 export interface Causing {
   /** @throws {CodecError} for a message that cannot be stored. */
   caused(recorded: readonly Dispatch[]): Caused
-  /** It is written: lets go what is for handlers of this process, and waits for what is due later. */
-  release(caused: Caused): void
+  /**
+   * It is written: tells of it, lets go what is for handlers of this process, and waits for what is due later.
+   *
+   * @param isNew what the store has told of each that is stored: one that is not new is a duplicate, and is not run again. All
+   *   are new where it is left out.
+   */
+  release(caused: Caused, isNew?: readonly boolean[]): void
 }

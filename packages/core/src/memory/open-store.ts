@@ -99,7 +99,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
     return all.map((exception) => ({ ...exception }))
   }
 
-  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
     return this.#write(async () => {
       if (claim !== undefined) heldRow(this.#contents, this, claim)
       const tx = new Transaction()
@@ -111,7 +111,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
         await this.#idsAreFree(messages, tx)
         this.#checkOpen()
         this.#contents.time = this.now()
-        this.#store(claim, settlement, { messages, effects: tx.effects })
+        return this.#store(claim, settlement, { messages, tx })
       } finally {
         this.#shared.transactions.delete(tx)
         tx.end()
@@ -123,16 +123,19 @@ export class MemoryOpenStore implements OpenStore, Holder {
   #store(
     claim: Claim | undefined,
     settlement: Settlement,
-    more: { readonly messages: readonly NewMessage[]; readonly effects: readonly string[] },
-  ): void {
+    { messages, tx }: { readonly messages: readonly NewMessage[]; readonly tx: Transaction },
+  ): readonly boolean[] {
     const contents = this.#contents
     if (claim !== undefined) settleClaim(heldRow(contents, this, claim), settlement)
     for (const letter of settlement.dead ?? []) letters.bury(contents, letter)
     for (const id of settlement.revived ?? []) contents.letters.delete(id)
-    appendAll(contents, more.messages)
-    contents.effects.push(...more.effects)
+    const isNew = appendAll(contents, messages)
+    contents.effects.push(...tx.effects)
     prune(contents)
-    if (more.messages.length > 0) this.#wakeAll()
+    if (messages.length > 0) this.#wakeAll()
+    // Of those that its work appended, their own append has told.
+    if (tx.messages.length > 0) isNew.splice(settlement.caused?.length ?? 0, tx.messages.length)
+    return isNew
   }
 
   release(claims: readonly Claim[]): Promise<void> {

@@ -136,7 +136,7 @@ export interface Settlement {
   readonly dead?: readonly StoredDeadLetter[]
   /** The ids of dead letters that are none any more. */
   readonly revived?: readonly string[]
-  /** Messages to be appended, in this order, behind all that were appended before. */
+  /** Messages to be appended, in this order, behind all that were appended before. One that repeats an id is not stored. */
   readonly caused?: readonly NewMessage[]
   /**
    * The effects of a handler, in the same transaction: given the transaction, it writes, and gives what else is caused. If it
@@ -177,10 +177,13 @@ export interface OpenStore {
   /** All exceptions of a claim, by position. */
   exceptions(claim: Claim): Promise<readonly Exception[]>
   /**
+   * Stores what has happened. Resolves when it is stored for good, and tells for each message that is caused whether it is new,
+   * as `append` does: those of `caused`, and then those that `work` gave.
+   *
    * @param claim `undefined` for what is of no subscription: only what is caused, and `work`.
    * @throws {StoreFailed} as a rejection: with `CLAIM_LOST`, when another one has the claim. Then nothing was stored.
    */
-  settle(claim: Claim | undefined, settlement: Settlement): Promise<void>
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]>
   /** Gives claims back, in order: nothing of them is running. */
   release(claims: readonly Claim[]): Promise<void>
   /** Takes back a message that is not due yet. Tells whether there was one. */

@@ -87,15 +87,16 @@ export class Claims {
     }))
   }
 
-  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
     const { exceptions = none, cleared = none, dead = none, revived = none, caused = none, work } = settlement
     const rows = 1 + exceptions.length + cleared.length + dead.length + revived.length + caused.length
-    const operation: Operation<void> = {
+    const operation: Operation<readonly boolean[]> = {
       rows,
-      apply: (transaction, worked) =>
-        claim === undefined
-          ? void this.#parts.log.append(transaction, [...caused, ...worked])
-          : this.#settle(transaction, claim, { ...settlement, caused: [...caused, ...worked] }),
+      apply: (transaction, worked) => {
+        if (claim !== undefined) this.#settle(transaction, claim, settlement)
+        const messages = worked.length === 0 ? caused : [...caused, ...worked]
+        return messages.length === 0 ? none : this.#parts.log.append(transaction, messages)
+      },
     }
     if (work === undefined) return this.#parts.commits.add(operation)
     const check = (transaction: Transaction): void => {
@@ -104,8 +105,9 @@ export class Claims {
     return this.#parts.commits.add({ ...operation, check, work, worker: claim?.subscription ?? '' })
   }
 
+  /** All of it but what is caused. */
   #settle(transaction: Transaction, claim: Claim, settlement: Settlement): void {
-    const { statements, log, ids } = this.#parts
+    const { statements, ids } = this.#parts
     const draft = this.#checked(transaction, claim)
     const id = ids.get(claim.subscription) as number
     const { progress } = draft
@@ -123,7 +125,6 @@ export class Claims {
     }
     for (const letter of settlement.dead ?? none) bury(statements, transaction, letter)
     for (const letterId of settlement.revived ?? none) statements.revive.run(letterId)
-    if (settlement.caused !== undefined && settlement.caused.length > 0) log.append(transaction, settlement.caused)
     if (progress.cursor > before) transaction.hasMoved = true
   }
 

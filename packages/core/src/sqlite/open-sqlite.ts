@@ -187,7 +187,7 @@ export class OpenSqlite implements OpenStore {
     return this.#reads.settled(() => this.#claims.exceptions(claim))
   }
 
-  settle(claim: Claim | undefined, settlement: Settlement): Promise<void> {
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
     return this.#claims.settle(claim, settlement)
   }
 

@@ -161,6 +161,21 @@ export const sabotages: readonly Sabotage[] = [
     }),
   },
   {
+    fault: 'says of all that is caused that it is new',
+    caughtBy: 'duplicates-that-are-caused-are-told',
+    on: overriding((open) => ({
+      settle: async (claim, settlement) => (await open.settle(claim, settlement)).map(() => true),
+    })),
+  },
+  {
+    fault: 'does not say of what work causes whether it is new',
+    caughtBy: 'work-tells-what-is-new-async',
+    on: overriding((open) => ({
+      settle: async (claim, settlement) =>
+        (await open.settle(claim, settlement)).slice(0, settlement.caused?.length ?? 0),
+    })),
+  },
+  {
     fault: 'gives a claim twice',
     caughtBy: 'claim-gives-all-once',
     on: overriding((open) => {
@@ -184,7 +199,7 @@ export const sabotages: readonly Sabotage[] = [
           open.settle(claim, settlement).catch(async (error: unknown) => {
             const [now] = latest
             if (now === undefined || now.epoch === claim?.epoch) throw error
-            await open.settle(now, settlement)
+            return open.settle(now, settlement)
           }),
       }
     }),
@@ -220,7 +235,7 @@ export const sabotages: readonly Sabotage[] = [
     on: overriding((open) => ({
       settle: async (claim, settlement) => {
         await open.settle(claim, { reached: settlement.reached })
-        await open.settle(claim, settlement)
+        return open.settle(claim, settlement)
       },
     })),
   },
@@ -229,7 +244,8 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: 'settle-is-atomic',
     on: overriding((open) => ({
       settle: async (claim, { caused = [], dead = [], ...rest }) => {
-        await Promise.all([open.settle(claim, rest), open.settle(claim, { caused, dead })])
+        const settled = await Promise.all([open.settle(claim, { caused, dead }), open.settle(claim, rest)])
+        return settled.flat()
       },
     })),
   },
@@ -238,7 +254,8 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: 'work-that-fails-sync',
     on: overriding((open) => ({
       settle: async (claim, { work, ...rest }) => {
-        await Promise.all([open.settle(claim, rest), open.settle(claim, work === undefined ? {} : { work })])
+        const worked = work === undefined ? {} : { work }
+        return (await Promise.all([open.settle(claim, rest), open.settle(claim, worked)])).flat()
       },
     })),
   },
@@ -253,7 +270,7 @@ export const sabotages: readonly Sabotage[] = [
           const [now] = latest
           const { work } = settlement
           if (now !== undefined && now.epoch !== claim?.epoch && work !== undefined) await open.settle(now, { work })
-          await open.settle(claim, settlement)
+          return open.settle(claim, settlement)
         },
       }
     }),
@@ -280,8 +297,9 @@ export const sabotages: readonly Sabotage[] = [
       const gone = new Set<number>()
       return {
         settle: async (claim, settlement) => {
-          await open.settle(claim, settlement)
+          const isNew = await open.settle(claim, settlement)
           for (const { position, state } of settlement.exceptions ?? []) if (state === 'retrying') gone.add(position)
+          return isNew
         },
         readAt: async (partition, positions) =>
           (await open.readAt(partition, positions)).filter(({ position }) => !gone.has(position)),

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict'
+import type { NewMessage } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { message, messages } from './samples.ts'
 import { appended, claimOne, idsOf, logOf } from './trial.ts'
@@ -119,6 +120,26 @@ export const duplicates: readonly CaseDefinition[] = [
       const ids = (await idsOf(again)).filter((id) => id !== 'a') // It is finished, and may have left the log.
       deepEqual(ids, ['b'])
       equal((await claimOne(again)).progress.cursor, 1)
+    },
+  },
+  {
+    name: 'duplicates-that-are-caused-are-told',
+    title: 'settle tells of each message that is caused whether it is new, whether there is a claim or not (S1)',
+    run: async (trial) => {
+      const open = await trial.open()
+      const claim = await claimOne(open)
+      const [position] = await appended(open, [message('a', mayRepeat)])
+      const caused = ['b', 'a', 'c', 'b'].map((id) => message(id, mayRepeat))
+      deepEqual(await open.settle(claim, { reached: position, done: [[1, 1]], caused }), [true, false, true, false])
+      deepEqual(await open.settle(claim, { caused: [message('c', mayRepeat)] }), [false])
+      deepEqual(await open.settle(claim, { caused: [message('d', mayRepeat)] }), [true])
+      deepEqual(await open.settle(claim, { caused: messages('a', 2) }), [true, true])
+      deepEqual(await open.settle(claim, { exceptions: [] }), [])
+      deepEqual(await open.settle(undefined, { caused: [message('e', mayRepeat), caused[0] as NewMessage] }), [
+        true,
+        false,
+      ])
+      deepEqual(await open.append([message('e', mayRepeat)]), [false])
     },
   },
   {

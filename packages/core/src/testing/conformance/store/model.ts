@@ -44,7 +44,7 @@ export class Model {
     return hasOne
   }
 
-  settle(name: string, settlement: Settlement): void {
+  settle(name: string, settlement: Settlement): boolean[] {
     this.subscriptions.get(name)?.settle(settlement)
     const revived = settlement.revived ?? []
     for (const { id } of settlement.dead ?? []) {
@@ -52,7 +52,7 @@ export class Model {
       this.replaying.delete(id)
     }
     this.remove(revived)
-    this.append(settlement.caused ?? [])
+    return this.append(settlement.caused ?? [])
   }
 
   beginReplay(id: string): boolean {

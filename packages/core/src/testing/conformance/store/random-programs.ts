@@ -92,8 +92,8 @@ class Program {
   async #settle(): Promise<void> {
     const [name, settlement] = this.#settlement()
     this.#note(`settle ${name}`, settlement)
-    this.#model.settle(name, settlement)
-    await this.#store.settle(this.#claims.get(name), settlement)
+    const expected = this.#model.settle(name, settlement)
+    deepEqual(await this.#store.settle(this.#claims.get(name), settlement), expected)
   }
 
   async #work(): Promise<void> {
@@ -103,10 +103,10 @@ class Program {
     this.#ids += 1
     const effect = `effect ${this.#ids}`
     this.#note(`settle ${name} with ${effect}`, { ...settlement, caused })
-    this.#model.settle(name, { ...settlement, caused })
+    const expected = this.#model.settle(name, { ...settlement, caused })
     this.#model.effects.push(effect)
     const work = workOf(this.#trial, { isAsync, effect, causes: () => caused })
-    await this.#store.settle(this.#claims.get(name), { ...settlement, work })
+    deepEqual(await this.#store.settle(this.#claims.get(name), { ...settlement, work }), expected)
   }
 
   /** A settlement whose work fails: it leaves nothing. */

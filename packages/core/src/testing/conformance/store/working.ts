@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict'
+import type { NewMessage } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { exception, letter, message, messages, subscription } from './samples.ts'
 import {
@@ -46,6 +47,25 @@ export const working: readonly CaseDefinition[] = [
       deepEqual((await idsOf(again)).slice(-3).sort(), ['caused', 'returned0', 'returned1'])
       equal((await claimOne(again)).progress.cursor, 1)
       deepEqual(await trial.effects(), ['effect'])
+    },
+  ),
+  ...ofBothKinds(
+    'work-tells-what-is-new',
+    'settle tells of what is caused, and then of what its work causes, whether it is new (S1)',
+    async (trial, isAsync) => {
+      const open = await trial.open()
+      const claim = await claimOne(open)
+      await appended(open, [message('a', { mayRepeat: true })])
+      const [a, b, c] = ['a', 'b', 'c'].map((id) => message(id, { mayRepeat: true })) as [
+        NewMessage,
+        NewMessage,
+        NewMessage,
+      ]
+      const work = workOf(trial, { isAsync, effect: 'effect', causes: () => [c, b] })
+      deepEqual(await open.settle(claim, { caused: [a, b], work }), [false, true, true, false])
+      const another = workOf(trial, { isAsync, effect: 'another', causes: () => [c, message('d')] })
+      deepEqual(await open.settle(undefined, { work: another }), [false, true])
+      deepEqual(await open.settle(claim, { work: workOf(trial, { isAsync, effect: 'a third' }) }), [])
     },
   ),
   ...ofBothKinds(
