@@ -11,7 +11,7 @@ import type { AsyncContexts } from './engine/async-contexts.ts'
 import type { Engine } from './engine/engine.ts'
 import { type Handler, readyHandlers } from './engine/handler.ts'
 import type { Dispatch } from './engine/outlet.ts'
-import { drain, reportAtExit } from './engine/shutdown.ts'
+import { drain, forgetAtExit, reportAtExit } from './engine/shutdown.ts'
 import { ImproperlyConfigured } from './errors.ts'
 import { Limits } from './limits.ts'
 import { MemoryDeadLetters } from './memory/dead-letters.ts'
@@ -92,8 +92,6 @@ export interface OpenBus {
   readonly cancel: (id: string) => Promise<boolean>
   readonly delays: MemoryDelays
   readonly persistence: Persistence | undefined
-  /** Says no more, when the process exits, what only memory held. */
-  readonly ignoreExit: () => void
   /** @param lastStored resolves when nobody else stores anything more. */
   readonly close: (deadlineMs: number, lastStored: Promise<void>) => Promise<void>
 }
@@ -129,7 +127,7 @@ export async function openBus(
     const persistence = await openStore({ routers, handlers, admission, engine, observer, options })
     engine.stopping = false
     engine.stopped = false
-    const ignoreExit = reportAtExit(engine, (reason) => delays.report(reason))
+    reportAtExit(engine, (reason) => delays.report(reason))
     const close: OpenBus['close'] = async (deadlineMs, lastStored) => {
       capacity.close()
       persistence?.pause()
@@ -140,7 +138,7 @@ export async function openBus(
         await lastStored
         await persistence?.written()
       })
-      ignoreExit()
+      forgetAtExit(engine)
       const leftMs = deadlineMs - (deadlines.now() - sinceMs)
       await persistence?.close(Math.max(leftMs, CLOSE_MS))
       deadLetters.inStore = undefined
@@ -160,7 +158,7 @@ export async function openBus(
       if (wasThere) observer.say('cancelled', { id })
       return wasThere
     }
-    return { admission, cancel, delays, persistence, ignoreExit, close }
+    return { admission, cancel, delays, persistence, close }
   } catch (error) {
     await singletons.close()
     throw error

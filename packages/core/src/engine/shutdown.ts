@@ -40,15 +40,15 @@ const watched = new Map<Engine, (reason: string) => void>()
  * Reports, when the process exits without `stop()`, each delivery that only memory held.
  *
  * @param others reports what else it held.
- * @returns the end of it.
  */
-export function reportAtExit(engine: Engine, others: (reason: string) => void): () => void {
+export function reportAtExit(engine: Engine, others: (reason: string) => void): void {
   if (watched.size === 0) process.on('exit', reportAll)
   watched.set(engine, others)
-  return () => {
-    watched.delete(engine)
-    if (watched.size === 0) process.off('exit', reportAll)
-  }
+}
+
+/** It has stopped, and nothing is left to report. */
+export function forgetAtExit(engine: Engine): void {
+  if (watched.delete(engine) && watched.size === 0) process.off('exit', reportAll)
 }
 
 function reportAll(): void {

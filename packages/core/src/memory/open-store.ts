@@ -29,6 +29,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly #shared: Shared
   readonly #contents: Contents
   readonly #writes = new WriteQueue()
+  readonly #settling = new Set<Transaction>()
   #isClosing = false
   isOpen = true
 
@@ -104,6 +105,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
       if (claim !== undefined) heldRow(this.#contents, this, claim)
       const tx = new Transaction()
       this.#shared.transactions.add(tx)
+      this.#settling.add(tx)
       try {
         const { work, caused = [] } = settlement
         const returned = work === undefined ? [] : await this.#writes.runWork(() => work(tx))
@@ -113,6 +115,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
         this.#contents.time = this.now()
         return this.#store(claim, settlement, { messages, tx })
       } finally {
+        this.#settling.delete(tx)
         this.#shared.transactions.delete(tx)
         tx.end()
       }
@@ -189,6 +192,10 @@ export class MemoryOpenStore implements OpenStore, Holder {
   fence(): void {
     this.isOpen = false
     this.#shared.openings.delete(this)
+    for (const tx of this.#settling) {
+      this.#shared.transactions.delete(tx)
+      tx.end()
+    }
   }
 
   #write<T>(step: () => T | Promise<T>): Promise<T> {

@@ -145,7 +145,10 @@ export interface Settlement {
   readonly work?: ((tx: unknown) => readonly NewMessage[] | Promise<readonly NewMessage[]>) | undefined
 }
 
-/** A store that is open. What is called first is stored first: where one cannot be stored, those that wait behind it fail too. */
+/**
+ * A store that is open. What is called first is stored first: where one cannot be stored, those that wait behind it fail too, and
+ * so do those that are called before its promise, as it was returned, has been heard of.
+ */
 export interface OpenStore {
   /** As errors and notices call it. */
   readonly name: string

@@ -102,6 +102,24 @@ test('when the disk is full, all of a group is rejected and nothing stored; what
   expect((await claimOne(open)).progress.cursor).toBe(0)
 })
 
+test('what is asked for before everybody has heard of a failure fails too: it must not overtake what is tried again', async () => {
+  const database = new DatabaseSync(tempFile())
+  onTestFinished(() => database.close())
+  const open = await openStore(sqlite({ database }))
+  database.exec('PRAGMA max_page_count = 1')
+  const late: Promise<unknown>[] = []
+  const askMore = (): void => {
+    database.exec('PRAGMA max_page_count = 1000000')
+    late.push(open.append([message('late')]))
+  }
+  const first = open.append([message('first', { body: 'x'.repeat(100_000) })])
+  const second = open.append([message('second')])
+  await Promise.allSettled([first.catch(askMore), second])
+  expect(await Promise.allSettled(late)).toMatchObject([{ reason: { code: 'STORE_FULL' } }])
+  await open.append([message('later')])
+  expect(await idsOf(open)).toEqual(['later'])
+})
+
 test('when the disk is full within work, that work is rejected, and nothing is half stored', async () => {
   const database = new DatabaseSync(tempFile())
   onTestFinished(() => database.close())

@@ -44,6 +44,8 @@ export class GroupCommit {
   #isScheduled = false
   #isClosed = false
   #busySince: number | undefined
+  /** What has failed in this very moment: not everybody who waits has heard of it. */
+  #failing: StoreFailed | undefined
   /** What was thrown when the transaction was found ended. */
   #lostBy: unknown
   /** Those who wait until it has ended, to read. */
@@ -63,6 +65,10 @@ export class GroupCommit {
       const { works, name } = this.#parts
       if (this.#isClosed) {
         reject(new StoreFailed('STORE_CLOSED', `${name} is closed, and stores nothing any more. Start the bus again.`))
+        return
+      }
+      if (this.#failing !== undefined) {
+        reject(this.#failing)
         return
       }
       const { isInside } = works
@@ -273,10 +279,13 @@ export class GroupCommit {
 
   #fail(group: readonly Queued[], error: unknown): void {
     const failure = failureOf(error, this.#parts.name)
-    // Those that wait fail too: what was said later must not be stored while what was said before is not.
+    // Those that wait fail too, and what somebody asks for who has not heard of it yet: what was said later must not be stored
+    // while what was said before is not.
     const all = [...group, ...this.#queue.takeAll()]
     for (const queued of all) queued.fail(failure)
+    this.#failing = failure
     this.#end(all, false)
+    queueMicrotask(() => (this.#failing = undefined))
   }
 
   #rollBack(): void {

@@ -1,0 +1,124 @@
+import type { Claim, LoggedMessage, Settlement } from '../../ports/store.ts'
+import type { Envelope } from '../../message/envelope.ts'
+import { GuaranteeBroken } from './failures.ts'
+import type { Life } from './life.ts'
+import type { Timeline } from './timeline.ts'
+
+/** What a handler was given, as its context has it. */
+export interface Given {
+  readonly id: string
+  readonly type: string
+  readonly handler: string
+  readonly key: string | undefined
+  readonly replayed: boolean
+}
+
+/** The deliveries of one key of a handler, on one node. */
+interface Lane {
+  /** Which message a handler has right now. */
+  running?: string | undefined
+  /** Which one was begun, and has no outcome yet. */
+  begun?: string | undefined
+  /** The position in the log of the latest one that was begun. */
+  position: number
+}
+
+/** A message that was accepted, and by whom it is to be handled. */
+interface Accepted {
+  readonly life: Life
+  readonly envelope: Envelope
+  readonly handlers: readonly string[]
+}
+
+/** Holds the bus to what it promises, whatever happens: nothing is lost, a key is an order, effects are once. */
+export class Guarantees {
+  readonly #timeline: Timeline
+  readonly #positions = new Map<string, number>()
+  readonly #lanes = new Map<Life, Map<string, Lane>>()
+  readonly #accepted: Accepted[] = []
+  /** By message and handler. */
+  readonly #ended = new Set<string>()
+  readonly #committed = new Set<string>()
+  /** The first one that was broken. */
+  broken: GuaranteeBroken | undefined
+
+  constructor(timeline: Timeline) {
+    this.#timeline = timeline
+  }
+
+  sawLog(messages: readonly LoggedMessage[]): void {
+    for (const { id, position } of messages) this.#positions.set(id, position)
+  }
+
+  /** What a handler does in `context.commit` was stored, with this. */
+  committed({ subscription, partition }: Claim, { done = [], cleared = [] }: Settlement): void {
+    for (const position of [...done.map(([from]) => from), ...cleared]) {
+      const name = `${subscription} ${partition} ${position}`
+      if (this.#committed.has(name)) this.#break(`${subscription} has committed the message at ${position} twice`)
+      this.#committed.add(name)
+    }
+  }
+
+  accepted(life: Life, envelope: Envelope, handlers: readonly string[]): void {
+    this.#accepted.push({ life, envelope, handlers })
+  }
+
+  /** A handler is called. */
+  begins(life: Life, given: Given): void {
+    const { id, handler, key, replayed } = given
+    if (key === undefined) return
+    const lane = this.#laneOf(life, given)
+    const name = this.#timeline.nameOf(given)
+    if (lane.running !== undefined)
+      this.#break(`${handler} is given ${name} while it has another one of the key ${key}`)
+    else if (lane.begun !== undefined && lane.begun !== id) {
+      this.#break(`${handler} is given ${name} before one of the key ${key} that came earlier has its outcome`)
+    }
+    const position = this.#positions.get(id)
+    if (position !== undefined && !replayed) {
+      if (position < lane.position) this.#break(`${handler} is given ${name} after a later one of the key ${key}`)
+      lane.position = position
+    }
+    lane.running = id
+    lane.begun = id
+  }
+
+  /** It has returned, or thrown; `isDone` where the attempt has succeeded by that. */
+  ends(life: Life, given: Given, isDone: boolean): void {
+    if (isDone) this.#ended.add(`${given.id} ${given.handler}`)
+    if (given.key === undefined) return
+    const lane = this.#laneOf(life, given)
+    lane.running = undefined
+    if (isDone) lane.begun = undefined
+  }
+
+  /** There is no further attempt. */
+  hasOutcome(life: Life, { id, key }: Envelope, handler: string): void {
+    this.#ended.add(`${id} ${handler}`)
+    const lane = key === undefined ? undefined : this.#lanes.get(life)?.get(`${handler} ${key}`)
+    if (lane?.begun === id) lane.begun = undefined
+  }
+
+  /** Everything has come to rest. `isKept` tells whether a handler is one whose deliveries survive a crash. */
+  hasSettled(isKept: (handler: string) => boolean): void {
+    for (const { life, envelope, handlers } of this.#accepted) {
+      for (const handler of handlers) {
+        if (this.#ended.has(`${envelope.id} ${handler}`) || !(life.isAlive || isKept(handler))) continue
+        this.#break(`${this.#timeline.nameOf(envelope)} was accepted, and ${handler} has not handled it: it is lost`)
+      }
+    }
+  }
+
+  #laneOf(life: Life, { handler, key }: Given): Lane {
+    let lanes = this.#lanes.get(life)
+    if (lanes === undefined) this.#lanes.set(life, (lanes = new Map()))
+    const name = `${handler} ${key}`
+    let lane = lanes.get(name)
+    if (lane === undefined) lanes.set(name, (lane = { position: 0 }))
+    return lane
+  }
+
+  #break(what: string): void {
+    this.broken ??= new GuaranteeBroken(`${what}. That is a fault of the bus: please report it, with this run.`)
+  }
+}

@@ -1,0 +1,256 @@
+import { busOf, type Dispatcher } from '../../dispatcher.ts'
+import { asError } from '../../errors.ts'
+import { memory } from '../../memory/store.ts'
+import type { Awaitable } from '../../routing/providers.ts'
+import { turn, VirtualClock } from '../virtual-clock.ts'
+import { Chance } from './chance.ts'
+import type { GlobalsWatch } from './determinism.ts'
+import type { Fault, PlannedFault } from './faults.ts'
+import { Stuck } from './failures.ts'
+import { Guarantees } from './guarantees.ts'
+import { Life, type LifeParts, type SimulatedNode } from './life.ts'
+import type { Plan } from './plan.ts'
+import { type Message, Publisher } from './publisher.ts'
+import { rest, whatIsLeft } from './rest.ts'
+import { SimulatedFailure, type SimulatedTransaction } from './simulated-store.ts'
+import { type Step, Steps } from './steps.ts'
+import { Timeline } from './timeline.ts'
+
+/** What an invariant is asked about. */
+export interface SimulatedState<W> {
+  readonly world: W
+  /** What was given to the bus in this run: when a failure is made smaller, these are fewer. */
+  readonly messages: readonly (object | string)[]
+  /** Whether everything has come to rest: no message is under way any more. */
+  readonly isSettled: boolean
+}
+
+/** What is simulated. */
+export interface Subject<W> {
+  readonly make: (node: SimulatedNode<W>) => Awaitable<Dispatcher>
+  readonly world: () => W
+  readonly messages: (chance: Chance) => readonly Message[]
+  readonly invariant: (state: SimulatedState<W>) => void
+  readonly transaction: ((world: W) => SimulatedTransaction) | undefined
+  readonly faults: readonly Fault[]
+  readonly forMs: number
+  readonly maxSteps: number
+}
+
+/** What has come of a run. */
+export interface Ran {
+  readonly error: Error | undefined
+  readonly timeline: readonly string[]
+  readonly steps: number
+  readonly faults: readonly PlannedFault[]
+  /** How many messages there were to be given. */
+  readonly messages: number
+}
+
+const none: readonly PlannedFault[] = []
+
+/** How many faults strike in one run at most: so each comes to rest. */
+const FAULTS_AT_MOST = 6
+/** The time of day is set by up to an hour. */
+const JUMP_MS = 3_600_000
+
+/** One run: from the start of its nodes until everything has come to rest, or something is found. */
+export class Run<W> {
+  readonly #subject: Subject<W>
+  readonly #plan: Plan
+  readonly #watch: GlobalsWatch
+  readonly #clock = new VirtualClock()
+  readonly #timeline = new Timeline()
+  readonly #steps = new Steps()
+  readonly #guarantees = new Guarantees(this.#timeline)
+  /** Which step is taken. */
+  readonly #order: Chance
+  /** Which faults strike, and when. */
+  readonly #mischief: Chance
+  readonly #kinds: readonly Fault[]
+  readonly #rarity: number
+  readonly #struck: PlannedFault[] = []
+  readonly #world: W
+  readonly #publisher: Publisher
+  readonly #messages: readonly Message[]
+  readonly #parts: LifeParts
+  #life: Life
+  #step = 0
+  #error: Error | undefined
+
+  constructor(subject: Subject<W>, plan: Plan, watch: GlobalsWatch) {
+    const { seed } = plan
+    this.#subject = subject
+    this.#plan = plan
+    this.#watch = watch
+    this.#order = new Chance(seed)
+    this.#mischief = new Chance(seed ^ 0x5eed)
+    // Each run has some of the faults only, and few or many of them: so each of them is also seen alone.
+    this.#kinds = subject.faults.filter(() => this.#mischief.oneIn(2))
+    this.#rarity = this.#mischief.of([6, 15, 40])
+    this.#messages = subject.messages(new Chance(seed ^ 0xfeed))
+    this.#world = subject.world()
+    const say = (text: string): void => this.#timeline.say(text)
+    this.#publisher = new Publisher({
+      messages: this.#messages,
+      chosen: plan.messages ?? this.#messages.map((_, index) => index),
+      mayDuplicate: subject.faults.includes('duplicate'),
+      say,
+    })
+    const { make, transaction } = subject
+    const world = this.#world
+    const jitter = new Chance(seed ^ 0xd1ce)
+    this.#parts = {
+      memory: memory(),
+      make: (node) => make({ ...node, world }),
+      clock: this.#clock,
+      random: jitter.next,
+      steps: this.#steps,
+      guarantees: this.#guarantees,
+      timeline: this.#timeline,
+      begin: transaction && (() => transaction(world)),
+      say,
+      started: (life, error) => this.#started(life, error),
+    }
+    this.#life = this.#begin()
+  }
+
+  async go(): Promise<Ran> {
+    try {
+      while (this.#error === undefined && (await this.#next())) this.#step += 1
+    } catch (thrown) {
+      this.#error = asError(thrown)
+    } finally {
+      this.#life.die()
+    }
+    return {
+      error: this.#error,
+      timeline: this.#timeline.lines,
+      steps: this.#step,
+      faults: this.#struck,
+      messages: this.#messages.length,
+    }
+  }
+
+  /** Tells whether there was anything to do. */
+  async #next(): Promise<boolean> {
+    await turn()
+    this.#check(false)
+    if (this.#step >= this.#subject.maxSteps) {
+      throw new Stuck(`It has not come to rest after ${this.#step} steps. ${await whatIsLeft(this.#life)}`)
+    }
+    const faults = this.#faultsNow()
+    for (const fault of faults) this.#strikeBetween(fault)
+    const step = this.#choose()
+    if (step === undefined) return this.#pass()
+    this.#steps.remove(step)
+    const kind = step.faults?.find((one) => faults.some(({ fault }) => fault === one))
+    if (kind !== undefined) {
+      this.#struck.push({ step: this.#step, fault: kind, detail: 0 })
+      step.strike?.(kind)
+    } else step.take()
+    return true
+  }
+
+  /** @throws what does not hold. */
+  #check(isSettled: boolean): void {
+    const nonDeterministic = this.#watch.take()
+    if (nonDeterministic !== undefined) throw nonDeterministic
+    if (isSettled) {
+      const handlers = this.#life.dp && busOf(this.#life.dp).machine.engine.handlers
+      this.#guarantees.hasSettled((handler) => handlers?.get(handler)?.isDurable ?? false)
+    }
+    if (this.#guarantees.broken !== undefined) throw this.#guarantees.broken
+    this.#subject.invariant({ world: this.#world, messages: this.#publisher.messages, isSettled })
+  }
+
+  /** The step to be taken; `undefined` where there is none, or time passes first. */
+  #choose(): Step | undefined {
+    const possible = this.#steps.possible
+    const canGive = this.#publisher.hasMore && this.#life.isStarted
+    const give: Step = { take: () => this.#publisher.give(this.#life) }
+    if (possible.length === 0) {
+      if (canGive) this.#steps.add(give)
+      return canGive ? give : undefined
+    }
+    if (this.#plan.isCalm) return possible[0]
+    if (this.#clock.timers > 0 && this.#order.oneIn(16)) return undefined
+    const choice = this.#order.below(possible.length + (canGive ? 1 : 0))
+    if (choice < possible.length) return possible[choice]
+    this.#steps.add(give)
+    return give
+  }
+
+  /** Nothing can happen now: so time passes, unless nothing is waited for. */
+  async #pass(): Promise<boolean> {
+    const hasNothingToDo = this.#steps.possible.length === 0 && this.#publisher.isIdle && this.#life.isStarted
+    const isOver = this.#clock.monotonic() >= this.#subject.forMs || this.#clock.timers === 0
+    if (hasNothingToDo && isOver && (await rest(this.#life))) {
+      this.#check(true)
+      return false
+    }
+    const inMs = this.#clock.nextInMs
+    if (inMs === undefined) {
+      throw new Stuck(`It does not come to rest, and nothing can happen any more. ${await whatIsLeft(this.#life)}`)
+    }
+    if (inMs > 0) this.#timeline.say(`${inMs} ms pass`)
+    this.#clock.fireNext()
+    return true
+  }
+
+  #faultsNow(): readonly PlannedFault[] {
+    const { faults } = this.#plan
+    const step = this.#step
+    if (faults !== undefined) return faults.filter((one) => one.step === step)
+    if (this.#struck.length >= FAULTS_AT_MOST || this.#kinds.length === 0) return none
+    if (!this.#mischief.oneIn(this.#rarity)) return none
+    const fault = this.#mischief.of(this.#kinds)
+    return [{ step, fault, detail: this.#detailOf(fault) }]
+  }
+
+  #detailOf(fault: Fault): number {
+    if (fault === 'duplicate') return this.#mischief.below(this.#messages.length)
+    return fault === 'clock-jump' ? this.#mischief.below(2 * JUMP_MS) - JUMP_MS : 0
+  }
+
+  /** Those that come between two steps. */
+  #strikeBetween(planned: PlannedFault): void {
+    const { fault, detail } = planned
+    if (fault === 'crash') {
+      if (!this.#life.isAlive) return
+      this.#crash()
+    } else if (fault === 'duplicate') {
+      const isGiven = (this.#plan.messages ?? this.#messages.map((_, index) => index)).includes(detail)
+      if (!isGiven) return
+      this.#publisher.duplicate(detail)
+    } else if (fault === 'clock-jump') {
+      this.#timeline.say(`the time of day is set by ${detail} ms`)
+      this.#clock.jump(detail)
+    } else return
+    this.#struck.push(planned)
+  }
+
+  #crash(): void {
+    this.#timeline.say(`${this.#life.name} crashes`)
+    this.#life.die()
+    this.#publisher.died(this.#life)
+    this.#steps.add({ take: () => void (this.#life = this.#begin()) })
+  }
+
+  #begin(): Life {
+    const life = new Life(1, this.#parts)
+    void life.start()
+    return life
+  }
+
+  #started(life: Life, error: Error | undefined): void {
+    if (!life.isAlive) return
+    if (error === undefined) {
+      if (this.#struck.length > 0) this.#timeline.say(`${life.name} has started`)
+      return
+    }
+    // Where it was the simulation that had its store fail, it is started again, as by a supervisor.
+    if (error instanceof SimulatedFailure) this.#crash()
+    else this.#error ??= error
+  }
+}

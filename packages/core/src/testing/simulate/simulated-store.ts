@@ -1,0 +1,192 @@
+import type { MemoryStore } from '../../memory/store.ts'
+import type { Claim, NewMessage, OpenStore, Settlement, Store, StoreOpening } from '../../ports/store.ts'
+import { StoreFailed } from '../../store-errors.ts'
+import type { Life } from './life.ts'
+import type { Guarantees } from './guarantees.ts'
+import type { Step, Steps } from './steps.ts'
+
+/** A transaction on what a simulation has for its database. */
+export interface SimulatedTransaction {
+  /** What `context.commit` gives to its function. */
+  readonly tx: unknown
+  /** Has what was written with it happen. Called at once with what the bus stores. */
+  commit(): void
+  /** Forgets what was written with it. */
+  rollback(): void
+}
+
+export interface SimulatedStoreParts {
+  readonly memory: MemoryStore
+  readonly steps: Steps
+  readonly guarantees: Guarantees
+  readonly begin: (() => SimulatedTransaction) | undefined
+  readonly say: (text: string) => void
+}
+
+/** What the parts of an open store do: the reads of it, while they wait for nobody. All others are writes, in their order. */
+const reads: ReadonlySet<string> = new Set([
+  'read',
+  'readAt',
+  'exceptions',
+  'stats',
+  'get',
+  'list',
+  'replaying',
+  'dueAt',
+])
+/** These answer when they are called. */
+const immediate: ReadonlySet<string> = new Set(['now', 'takes', 'close'])
+
+/**
+ * The store of a simulated node. Each call is two steps: it is done, and its answer arrives; between them, and before them,
+ * anything can happen. Writes of a node are done in the order of the calls, and answered in it.
+ */
+export class SimulatedStore implements Store {
+  readonly name = 'the simulated store'
+  readonly isShared: boolean
+  readonly #parts: SimulatedStoreParts
+  readonly #life: Life
+  readonly #writes = {}
+  readonly #answers = {}
+  /** By the transaction that the user's own code has. */
+  readonly #transactions = new Map<unknown, unknown>()
+  #opened: OpenStore | undefined
+  #failing: SimulatedFailure | undefined
+
+  constructor(parts: SimulatedStoreParts, life: Life) {
+    this.isShared = parts.memory.isShared
+    this.#parts = parts
+    this.#life = life
+  }
+
+  /** What is under it, once it is open: to look into. */
+  get opened(): OpenStore | undefined {
+    return this.#opened
+  }
+
+  open(opening: StoreOpening): Promise<OpenStore> {
+    const wake = (): void => {
+      if (this.#life.isAlive) opening.wake()
+    }
+    return this.#call('open', async () => {
+      this.#opened = await this.#parts.memory.open({ ...opening, wake })
+      return this.#around(this.#opened)
+    })
+  }
+
+  /** Does what `kill -9` does: nothing that is under way is stored. */
+  crash(): void {
+    if (this.#opened !== undefined) this.#parts.memory.crash(this.#opened)
+  }
+
+  #around<T extends object>(part: T): T {
+    return new Proxy(part, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name === 'deadLetters' || name === 'schedules') return this.#around(value as object)
+        if (typeof value !== 'function' || typeof name === 'symbol') return value
+        if (immediate.has(name)) return value.bind(target) as unknown
+        return (...given: unknown[]) => this.#do(name, given, () => Reflect.apply(value, target, given))
+      },
+    })
+  }
+
+  #do(name: string, given: readonly unknown[], go: () => unknown): unknown {
+    const opened = this.#opened as OpenStore
+    if (name === 'settle') return this.#settle(...(given as [Claim | undefined, Settlement]))
+    if (name === 'append' && given[1] !== undefined) {
+      const [messages, tx] = given as [readonly NewMessage[], unknown]
+      return opened.append(messages, this.#transactions.get(tx) ?? tx)
+    }
+    return this.#call(name, async () => {
+      const result = await go()
+      if (name === 'read' || name === 'readAt')
+        this.#parts.guarantees.sawLog(result as Awaited<ReturnType<OpenStore['read']>>)
+      return result
+    })
+  }
+
+  #settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
+    const { work } = settlement
+    const { guarantees, begin } = this.#parts
+    const opened = this.#opened as OpenStore
+    return this.#call('settle', async () => {
+      if (work === undefined) return opened.settle(claim, settlement)
+      const own = begin?.()
+      const forget = own && this.#life.whenItDies(() => own.rollback())
+      try {
+        const isNew = await opened.settle(claim, {
+          ...settlement,
+          work: (tx) => {
+            this.#transactions.set(own?.tx, tx)
+            return work(own === undefined ? tx : own.tx)
+          },
+        })
+        own?.commit()
+        if (claim !== undefined) guarantees.committed(claim, settlement)
+        return isNew
+      } catch (error) {
+        own?.rollback()
+        throw error
+      } finally {
+        this.#transactions.delete(own?.tx)
+        forget?.()
+      }
+    })
+  }
+
+  #call<T>(name: string, go: () => Promise<T>): Promise<T> {
+    if (this.#failing !== undefined && !reads.has(name)) return Promise.reject(this.#failing)
+    return new Promise((resolve, reject) => {
+      const line = reads.has(name) ? undefined : this.#writes
+      const answer = (take: () => void): void => {
+        if (this.#life.isAlive) steps.add({ life: this.#life, line: line && this.#answers, take })
+      }
+      const { steps, say } = this.#parts
+      const step: WriteStep = {
+        life: this.#life,
+        line,
+        take: () => {
+          void go().then(
+            (value) => answer(() => resolve(value)),
+            (error: unknown) => answer(() => reject(error)),
+          )
+        },
+        faults: name === 'append' ? ['store-failure', 'lost-answer'] : ['store-failure'],
+        strike: (fault) => {
+          say(
+            fault === 'lost-answer'
+              ? `the store does it, and the answer gets lost: ${name}`
+              : `the store fails: ${name}`,
+          )
+          if (fault === 'lost-answer') void go()
+          this.#fail(step)
+        },
+        reject,
+      }
+      steps.add(step)
+    })
+  }
+
+  /** Where one cannot be stored, those that wait behind it fail too; and those of whoever has not heard of it yet. */
+  #fail(step: WriteStep): void {
+    const failure = new SimulatedFailure()
+    step.reject(failure)
+    if (step.line === undefined) return
+    // What was done before, and was not answered yet, is answered: the answers of one connection keep their order.
+    for (const behind of this.#parts.steps.removeLine(step.line)) (behind as WriteStep).reject(failure)
+    this.#failing = failure
+    queueMicrotask(() => (this.#failing = undefined))
+  }
+}
+
+/** The store has failed, because a simulation wanted it so. */
+export class SimulatedFailure extends StoreFailed {
+  constructor() {
+    super('STORE_FAILED', 'The simulated store fails.')
+  }
+}
+
+interface WriteStep extends Step {
+  readonly reject: (error: Error) => void
+}

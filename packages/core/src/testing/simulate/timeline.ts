@@ -1,0 +1,25 @@
+/** What has happened in a run, in words. Messages are called by their type, and by a number where they are told apart. */
+export class Timeline {
+  readonly #lines: string[] = []
+  readonly #names = new Map<string, string>()
+  readonly #counts = new Map<string, number>()
+
+  get lines(): readonly string[] {
+    return this.#lines
+  }
+
+  say(text: string): void {
+    this.#lines.push(text)
+  }
+
+  /** What a message is called: the same in each run of a seed, whatever its id. */
+  nameOf({ id, type }: { readonly id: string; readonly type: string }): string {
+    const known = this.#names.get(id)
+    if (known !== undefined) return known
+    const count = (this.#counts.get(type) ?? 0) + 1
+    this.#counts.set(type, count)
+    const name = `${type} #${count}`
+    this.#names.set(id, name)
+    return name
+  }
+}
