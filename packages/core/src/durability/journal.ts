@@ -50,6 +50,11 @@ export class Journal {
     this.#gathered = new Gathered(this.progress.cursor)
   }
 
+  /** Whether the store could not take something, which is tried again later. */
+  get isFailing(): boolean {
+    return this.#failed.length > 0
+  }
+
   /** What is up to there is read, and may be started once this is written. */
   reach(position: number): void {
     this.progress.reached(position)

@@ -17,6 +17,11 @@ export class Refill {
     this.#feed = feed
   }
 
+  /** Whether nothing is being read again. */
+  get isIdle(): boolean {
+    return this.#underWay.size === 0
+  }
+
   /** Whether something of a key is being read again: nothing may overtake it. */
   isUnderWay(key: string): boolean {
     return this.#underWay.has(key)

@@ -7,6 +7,11 @@ export class Suspects {
   #isBusy = false
   #isStopped = false
 
+  /** Whether none waits or runs. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#waiting.length === 0
+  }
+
   /** @param run starts one, and calls `ended` when it has ended. */
   add(run: (ended: () => void) => void): void {
     this.#waiting.push(run)

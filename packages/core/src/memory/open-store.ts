@@ -1,6 +1,7 @@
 import type { DeadLetterLog, ScheduleStore } from '../ports/store.ts'
 import type { Claim, Exception, Finding, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
 import type { Settlement, StoreOpening, StoreStats } from '../ports/store.ts'
+import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
 import { claimFree, heldRow, release, renew, settleClaim } from './claims.ts'
 import type { Contents, Holder } from './contents.ts'
@@ -27,6 +28,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly schedules: ScheduleStore
   readonly renew?: (claims: readonly Claim[]) => Promise<readonly Claim[]>
   readonly #shared: Shared
+  readonly #time: StoreTime
   readonly #contents: Contents
   readonly #writes = new WriteQueue()
   readonly #settling = new Set<Transaction>()
@@ -36,6 +38,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   constructor(shared: Shared, opening: StoreOpening, findings: readonly Finding[]) {
     this.#shared = shared
     this.#contents = shared.contents
+    this.#time = new StoreTime(opening.clock, shared.contents.time)
     this.name = nameOf(shared.contents)
     this.isShared = shared.contents.settings.isShared
     this.opening = opening
@@ -48,7 +51,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   }
 
   now(): number {
-    return Math.max(this.#contents.time, this.opening.clock.now())
+    return this.#time.now(this.#contents.time)
   }
 
   takes(type: string): boolean {

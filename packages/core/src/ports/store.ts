@@ -181,7 +181,8 @@ export interface OpenStore {
   exceptions(claim: Claim): Promise<readonly Exception[]>
   /**
    * Stores what has happened. Resolves when it is stored for good, and tells for each message that is caused whether it is new,
-   * as `append` does: those of `caused`, and then those that `work` gave.
+   * as `append` does: those of `caused`, and then those that `work` gave. A rejection says that nothing was stored: a store that does
+   * not know, because an answer got lost, finds out first. What was stored, and is tried again, would have its effects twice.
    *
    * @param claim `undefined` for what is of no subscription: only what is caused, and `work`.
    * @throws {StoreFailed} as a rejection: with `CLAIM_LOST`, when another one has the claim. Then nothing was stored.

@@ -11,6 +11,7 @@ import type {
   Settlement,
   StoreStats,
 } from '../ports/store.ts'
+import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
@@ -61,7 +62,7 @@ export class OpenSqlite implements OpenStore {
   readonly #works: Works
   readonly #reads: Reads
   readonly #seen: SeenIds
-  #latest: number
+  readonly #time: StoreTime
   /** Up to where messages can be read while a transaction of the caller's is open that appends some. */
   #tailForNow: number | undefined
   #isClosed = false
@@ -74,7 +75,7 @@ export class OpenSqlite implements OpenStore {
     this.scanAhead = settings.scanAhead
     this.#parts = parts
     this.#statements = statements
-    this.#latest = (statements.log.get() as { readonly clock: number }).clock
+    this.#time = new StoreTime(clock, (statements.log.get() as { readonly clock: number }).clock)
     this.#watch = new Watch(database)
     this.#works = new Works({ database, isGiven, clock, timeoutMs: settings.commitTimeoutMs })
     const seen = new SeenIds(statements, now, settings.dedupeMs)
@@ -105,9 +106,7 @@ export class OpenSqlite implements OpenStore {
   }
 
   now(): number {
-    const now = this.#parts.clock.now()
-    if (now > this.#latest) this.#latest = now
-    return this.#latest
+    return this.#time.now()
   }
 
   takes(type: string): boolean {

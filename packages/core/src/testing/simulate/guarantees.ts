@@ -34,6 +34,8 @@ interface Accepted {
 export class Guarantees {
   readonly #timeline: Timeline
   readonly #positions = new Map<string, number>()
+  /** By partition and position. */
+  readonly #ids = new Map<string, string>()
   readonly #lanes = new Map<Life, Map<string, Lane>>()
   readonly #accepted: Accepted[] = []
   /** By message and handler. */
@@ -46,8 +48,11 @@ export class Guarantees {
     this.#timeline = timeline
   }
 
-  sawLog(messages: readonly LoggedMessage[]): void {
-    for (const { id, position } of messages) this.#positions.set(id, position)
+  sawLog(partition: number, messages: readonly LoggedMessage[]): void {
+    for (const { id, position } of messages) {
+      this.#positions.set(id, position)
+      this.#ids.set(`${partition} ${position}`, id)
+    }
   }
 
   /** What a handler does in `context.commit` was stored, with this. */
@@ -56,6 +61,7 @@ export class Guarantees {
       const name = `${subscription} ${partition} ${position}`
       if (this.#committed.has(name)) this.#break(`${subscription} has committed the message at ${position} twice`)
       this.#committed.add(name)
+      this.#ended.add(`${this.#ids.get(`${partition} ${position}`)} ${subscription}`)
     }
   }
 
@@ -99,11 +105,13 @@ export class Guarantees {
     if (lane?.begun === id) lane.begun = undefined
   }
 
-  /** Everything has come to rest. `isKept` tells whether a handler is one whose deliveries survive a crash. */
-  hasSettled(isKept: (handler: string) => boolean): void {
+  /** Everything has come to rest, and each message has been handled by each handler that it is due to. */
+  hasSettled(
+    isDue: (accepted: { readonly life: Life; readonly envelope: Envelope; readonly handler: string }) => boolean,
+  ): void {
     for (const { life, envelope, handlers } of this.#accepted) {
       for (const handler of handlers) {
-        if (this.#ended.has(`${envelope.id} ${handler}`) || !(life.isAlive || isKept(handler))) continue
+        if (this.#ended.has(`${envelope.id} ${handler}`) || !isDue({ life, envelope, handler })) continue
         this.#break(`${this.#timeline.nameOf(envelope)} was accepted, and ${handler} has not handled it: it is lost`)
       }
     }

@@ -80,7 +80,10 @@ export class Publisher {
   #again(index: number): void {
     const tries = (this.#tries.get(index) ?? 1) + 1
     this.#tries.set(index, tries)
-    if (tries <= TRIES) this.#waiting.unshift(index)
+    if (tries > TRIES) return
+    // In the order in which they were to be given, as far as it can be had.
+    const place = this.#waiting.findIndex((other) => other > index)
+    this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, index)
   }
 
   async #tell(

@@ -1,44 +1,61 @@
 import { busOf } from '../../dispatcher.ts'
+import type { Feed } from '../../durability/feed.ts'
 import type { Delivery } from '../../engine/delivery.ts'
-import type { StoreStats } from '../../ports/store.ts'
+import type { OpenStore } from '../../ports/store.ts'
 import { requestsOutside } from './determinism.ts'
 import type { Life } from './life.ts'
 
-/** Whether nothing is under way: what is dead, and parked behind it, stays so. */
-export async function rest(life: Life): Promise<boolean> {
-  if (unfinished(life).some(({ state }) => state !== 'parked')) return false
-  const stats = await life.store.opened?.stats()
-  if (stats === undefined) return true
-  return stats.delayed === 0 && stats.subscriptions.every((one) => one.behind === 0) && hasOnlyParked(life, stats)
+/** Whether nothing is under way on a node: what is dead, and parked behind it, stays so. */
+export async function isAtRest(life: Life): Promise<boolean> {
+  return (await whatIsUnderWay(life)).length === 0
 }
 
 /** What is not over yet, in words. */
 export async function whatIsLeft(life: Life): Promise<string> {
-  const deliveries = unfinished(life).map(
-    ({ handler, type, key, state }) =>
-      `${handler} has ${type}${key === undefined ? '' : ` of the key ${key}`}, ${state}`,
-  )
-  const stats = await life.store.opened?.stats()
-  const behind = (stats?.subscriptions ?? []).filter((one) => one.behind + one.exceptions > 0)
-  const stored = behind.map(
-    (one) => `${one.name} has ${one.behind} to read and ${one.exceptions} set aside in the store`,
-  )
-  const outside = requestsOutside()
-  const requests =
-    outside.length > 0 ? [`the process waits for the world outside (${[...new Set(outside)].join(', ')})`] : []
-  const left = [...deliveries, ...stored, ...requests]
+  const outside = [...new Set(requestsOutside())]
+  const left = await whatIsUnderWay(life)
+  if (outside.length > 0) left.push(`the process waits for the world outside (${outside.join(', ')})`)
   return left.length === 0 ? 'Nothing is left to be done.' : `Left: ${left.join('; ')}.`
 }
 
-function unfinished(life: Life): Delivery[] {
-  return life.dp === undefined ? [] : busOf(life.dp).machine.engine.unfinished()
+/** Whether the deliveries of a handler survive a crash. */
+export function isDurable({ dp }: Life, handler: string): boolean {
+  return dp !== undefined && busOf(dp).machine.engine.handlers.get(handler)?.isDurable === true
 }
 
-function hasOnlyParked(life: Life, { subscriptions }: StoreStats): boolean {
-  const feeds = life.dp && busOf(life.dp).opened?.persistence?.feeds
-  return subscriptions.every(({ name, exceptions }) => {
-    if (exceptions === 0) return true
-    const own = [...(feeds?.values() ?? [])].filter((feed) => feed.parts.claim.subscription === name)
-    return own.some((feed) => feed.dead.size > 0)
+/** Whether the messages of this key wait for somebody to replay a dead one before them. */
+export function isParked({ dp }: Life, handler: string, key: string | undefined): boolean {
+  if (dp === undefined || key === undefined) return false
+  const { machine, opened } = busOf(dp)
+  const isInMemory = machine.engine.unfinished().some((one) => {
+    return one.state === 'parked' && one.handler === handler && one.key === key
   })
+  const feeds = [...(opened?.persistence?.feeds.values() ?? [])]
+  return isInMemory || feeds.some((feed) => feed.parts.handler.name === handler && feed.isHeld(key))
+}
+
+async function whatIsUnderWay({ dp, store: { opened: store } }: Life): Promise<string[]> {
+  if (dp === undefined) return ['the node has not started']
+  const { machine, opened } = busOf(dp)
+  const deliveries = machine.engine.unfinished().filter(({ state }) => state !== 'parked')
+  const left = deliveries.map(textOf)
+  if (opened !== undefined && opened.delays.size > 0) left.push(`${opened.delays.size} messages are delayed`)
+  const feeds = [...(opened?.persistence?.feeds.values() ?? [])]
+  if (store === undefined) return left
+  const { delayed } = await store.stats()
+  if (delayed > 0) left.push(`${delayed} messages are delayed in the store`)
+  for (const feed of feeds)
+    if (await hasMore(feed, store)) left.push(`${feed.parts.handler.name} has more in the store`)
+  return left
+}
+
+async function hasMore(feed: Feed, store: OpenStore): Promise<boolean> {
+  const { journal, suspects } = feed.parts
+  if (journal.isFailing || !suspects.isIdle || !feed.refill.isIdle || feed.retrying > 0) return true
+  if (feed.aside.keys.some((key) => !feed.isHeld(key))) return true
+  return (await store.read(feed.partition, feed.readPosition, 1)).length > 0
+}
+
+function textOf({ handler, type, key, state }: Delivery): string {
+  return `${handler} has ${type}${key === undefined ? '' : ` of the key ${key}`}, which is ${state}`
 }

@@ -1,4 +1,4 @@
-import { busOf, type Dispatcher } from '../../dispatcher.ts'
+import type { Dispatcher } from '../../dispatcher.ts'
 import { asError } from '../../errors.ts'
 import { memory } from '../../memory/store.ts'
 import type { Awaitable } from '../../routing/providers.ts'
@@ -11,7 +11,7 @@ import { Guarantees } from './guarantees.ts'
 import { Life, type LifeParts, type SimulatedNode } from './life.ts'
 import type { Plan } from './plan.ts'
 import { type Message, Publisher } from './publisher.ts'
-import { rest, whatIsLeft } from './rest.ts'
+import { isAtRest, isDurable, isParked, whatIsLeft } from './rest.ts'
 import { SimulatedFailure, type SimulatedTransaction } from './simulated-store.ts'
 import { type Step, Steps } from './steps.ts'
 import { Timeline } from './timeline.ts'
@@ -157,8 +157,10 @@ export class Run<W> {
     const nonDeterministic = this.#watch.take()
     if (nonDeterministic !== undefined) throw nonDeterministic
     if (isSettled) {
-      const handlers = this.#life.dp && busOf(this.#life.dp).machine.engine.handlers
-      this.#guarantees.hasSettled((handler) => handlers?.get(handler)?.isDurable ?? false)
+      // What only memory held dies with it; what is parked waits for somebody to replay what died before it.
+      this.#guarantees.hasSettled(({ life, envelope: { key }, handler }) => {
+        return (life.isAlive || isDurable(this.#life, handler)) && !isParked(this.#life, handler, key)
+      })
     }
     if (this.#guarantees.broken !== undefined) throw this.#guarantees.broken
     this.#subject.invariant({ world: this.#world, messages: this.#publisher.messages, isSettled })
@@ -185,7 +187,7 @@ export class Run<W> {
   async #pass(): Promise<boolean> {
     const hasNothingToDo = this.#steps.possible.length === 0 && this.#publisher.isIdle && this.#life.isStarted
     const isOver = this.#clock.monotonic() >= this.#subject.forMs || this.#clock.timers === 0
-    if (hasNothingToDo && isOver && (await rest(this.#life))) {
+    if (hasNothingToDo && isOver && (await isAtRest(this.#life))) {
       this.#check(true)
       return false
     }

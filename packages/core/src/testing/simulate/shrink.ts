@@ -3,7 +3,7 @@ import type { Plan } from './plan.ts'
 import type { Ran } from './run.ts'
 
 /** How many runs are made at most to find a smaller one. */
-const RUNS = 1_000
+const RUNS = 300
 
 /** A run that fails, and the plan of it with everything said that the seed had decided. */
 interface Failing extends Finding {

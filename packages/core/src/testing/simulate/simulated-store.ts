@@ -101,7 +101,7 @@ export class SimulatedStore implements Store {
     return this.#call(name, async () => {
       const result = await go()
       if (name === 'read' || name === 'readAt')
-        this.#parts.guarantees.sawLog(result as Awaited<ReturnType<OpenStore['read']>>)
+        this.#parts.guarantees.sawLog(given[0] as number, result as Awaited<ReturnType<OpenStore['read']>>)
       return result
     })
   }
