@@ -44,8 +44,6 @@ export class GroupCommit {
   #isScheduled = false
   #isClosed = false
   #busySince: number | undefined
-  /** What has failed in this very moment: not everybody who waits has heard of it. */
-  #failing: StoreFailed | undefined
   /** What was thrown when the transaction was found ended. */
   #lostBy: unknown
   /** Those who wait until it has ended, to read. */
@@ -65,10 +63,6 @@ export class GroupCommit {
       const { works, name } = this.#parts
       if (this.#isClosed) {
         reject(new StoreFailed('STORE_CLOSED', `${name} is closed, and stores nothing any more. Start the bus again.`))
-        return
-      }
-      if (this.#failing !== undefined) {
-        reject(this.#failing)
         return
       }
       const { isInside } = works
@@ -119,7 +113,7 @@ export class GroupCommit {
 
   readonly #giveUp = (): void => {
     this.#isScheduled = false
-    this.#fail(this.#queue.takeAll(), openTooLong(this.#parts.name, this.#parts.busyTimeoutMs))
+    this.#fail([], openTooLong(this.#parts.name, this.#parts.busyTimeoutMs))
   }
 
   #begin(): Transaction {
@@ -279,13 +273,11 @@ export class GroupCommit {
 
   #fail(group: readonly Queued[], error: unknown): void {
     const failure = failureOf(error, this.#parts.name)
-    // Those that wait fail too, and what somebody asks for who has not heard of it yet: what was said later must not be stored
-    // while what was said before is not.
-    const all = [...group, ...this.#queue.takeAll()]
-    for (const queued of all) queued.fail(failure)
-    this.#failing = failure
-    this.#end(all, false)
-    queueMicrotask(() => (this.#failing = undefined))
+    // Those that wait fail too: what was said later must not be stored while what was said before is not.
+    const waiting = this.#queue.takeAll(failure)
+    for (const queued of group) queued.fail(failure)
+    this.#end([...group, ...waiting], false)
+    this.#queue.heard()
   }
 
   #rollBack(): void {

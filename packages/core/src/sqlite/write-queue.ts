@@ -61,6 +61,7 @@ export class Queued {
 export class WriteQueue {
   #waiting: Queued[] = []
   #first = 0
+  #failure: Error | undefined
   readonly #slow = new Set<string>()
 
   get isEmpty(): boolean {
@@ -68,7 +69,12 @@ export class WriteQueue {
   }
 
   add(queued: Queued): void {
-    this.#waiting.push(queued)
+    if (this.#failure === undefined) {
+      this.#waiting.push(queued)
+      return
+    }
+    queued.fail(this.#failure)
+    queued.settle()
   }
 
   /** What the next transaction stores. */
@@ -92,11 +98,19 @@ export class WriteQueue {
     return group
   }
 
-  takeAll(): readonly Queued[] {
+  /** All that waits, which fails; and so does what comes until `heard`. */
+  takeAll(failure: Error): readonly Queued[] {
     const all = this.#waiting.slice(this.#first)
     this.#waiting = []
     this.#first = 0
+    this.#failure = failure
+    for (const queued of all) queued.fail(failure)
     return all
+  }
+
+  /** Those that waited are told of the failure: when they have heard of it, what comes is stored again. */
+  heard(): void {
+    queueMicrotask(() => (this.#failure = undefined))
   }
 
   /** They are the first again. */

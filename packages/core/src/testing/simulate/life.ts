@@ -19,8 +19,6 @@ export interface SimulatedNode<W> {
   readonly options: Required<Pick<DispatcherOptions, 'store' | 'clock' | 'random' | 'logger'>>
   /** What survives a crash: the databases and services that the handlers work with. */
   readonly world: W
-  /** Which node it is, from 1 on. */
-  readonly node: number
   /**
    * Something outside, as handlers reach it: each call of a method takes its time, so that other things happen before it and
    * after it, and it may fail, or its answer get lost.
@@ -46,8 +44,6 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 /** A node, from its start to its death. */
 export class Life {
-  readonly node: number
-  readonly name: string
   isAlive = true
   isStarted = false
   dp: Dispatcher | undefined
@@ -55,9 +51,7 @@ export class Life {
   readonly #parts: LifeParts
   readonly #ends = new Set<() => void>()
 
-  constructor(node: number, parts: LifeParts) {
-    this.node = node
-    this.name = `node ${node}`
+  constructor(parts: LifeParts) {
     this.#parts = parts
     this.store = new SimulatedStore(parts, this)
   }
@@ -74,7 +68,6 @@ export class Life {
     try {
       const dp = await make({
         options: { store: this.store, clock, random, logger: silent },
-        node: this.node,
         remote: (name, service) => remoteOf(name, service, { life: this, steps, say }),
       })
       if (!this.isAlive) return
@@ -155,7 +148,7 @@ export class Life {
   }
 
   #say(text: string): void {
-    this.#parts.say(`${this.name}: ${text}`)
+    this.#parts.say(text)
   }
 }
 

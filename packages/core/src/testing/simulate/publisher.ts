@@ -52,7 +52,7 @@ export class Publisher {
     const underWay = { index, life }
     this.#underWay.set(underWay, underWay)
     const verb = verbOf(life.dp as Dispatcher, message)
-    this.#parts.say(`${verb} ${typeName(messageTypeOf(message))} ${inShort(message)} on ${life.name}`)
+    this.#parts.say(`${verb} ${typeName(messageTypeOf(message))} ${inShort(message)}`)
     const refused = (error: Error): void => {
       this.#parts.say(`it is refused: ${error.message}`)
       if (error instanceof IambusError && /^(STORE_|NOT_ACCEPTING|STOPPED)/.test(error.code)) this.#again(index)

@@ -48,18 +48,18 @@ function called(call: string, go: () => Promise<unknown>, { life, steps, say }: 
     const done = async (): Promise<unknown> => {
       try {
         const value = await go()
-        say(`${life.name}: ${call}`)
+        say(call)
         return value
       } catch (thrown) {
-        say(`${life.name}: ${call} fails: ${asError(thrown).message}`)
+        say(`${call} fails: ${asError(thrown).message}`)
         throw thrown
       }
     }
     const strike = async (fault: StepFault): Promise<void> => {
       if (fault === 'lost-answer') {
         await done().catch(() => {})
-        say(`${life.name}: the answer gets lost`)
-      } else say(`${life.name}: ${call} does not get there`)
+        say('the answer gets lost')
+      } else say(`${call} does not get there`)
       answer(() => reject(new CallFailed(call)))
     }
     steps.add({

@@ -34,8 +34,8 @@ export function isParked({ dp }: Life, handler: string, key: string | undefined)
   return isInMemory || feeds.some((feed) => feed.parts.handler.name === handler && feed.isHeld(key))
 }
 
-async function whatIsUnderWay({ dp, store: { opened: store } }: Life): Promise<string[]> {
-  if (dp === undefined) return ['the node has not started']
+async function whatIsUnderWay({ dp, isStarted, store: { opened: store } }: Life): Promise<string[]> {
+  if (dp === undefined || !isStarted) return ['the node has not started']
   const { machine, opened } = busOf(dp)
   const deliveries = machine.engine.unfinished().filter(({ state }) => state !== 'parked')
   const left = deliveries.map(textOf)

@@ -135,6 +135,7 @@ export class Run<W> {
   /** Tells whether there was anything to do. */
   async #next(): Promise<boolean> {
     await turn()
+    if (this.#error !== undefined) throw this.#error
     this.#check(false)
     if (this.#step >= this.#subject.maxSteps) {
       throw new Stuck(`It has not come to rest after ${this.#step} steps. ${await whatIsLeft(this.#life)}`)
@@ -233,14 +234,14 @@ export class Run<W> {
   }
 
   #crash(): void {
-    this.#timeline.say(`${this.#life.name} crashes`)
+    this.#timeline.say('the process crashes')
     this.#life.die()
     this.#publisher.died(this.#life)
     this.#steps.add({ take: () => void (this.#life = this.#begin()) })
   }
 
   #begin(): Life {
-    const life = new Life(1, this.#parts)
+    const life = new Life(this.#parts)
     void life.start()
     return life
   }
@@ -248,7 +249,7 @@ export class Run<W> {
   #started(life: Life, error: Error | undefined): void {
     if (!life.isAlive) return
     if (error === undefined) {
-      if (this.#struck.length > 0) this.#timeline.say(`${life.name} has started`)
+      if (this.#struck.some(({ fault }) => fault === 'crash')) this.#timeline.say('the process has started again')
       return
     }
     // Where it was the simulation that had its store fail, it is started again, as by a supervisor.
