@@ -63,7 +63,7 @@ export class Keeping implements Keeper {
       journal.whenWritten(go)
     }
     if (!hasCrashed(failures)) return start('started')
-    suspects.add((ended) => {
+    suspects.add(feed, (ended) => {
       kept.whenLeft = ended
       start('alone')
     })

@@ -85,6 +85,11 @@ export class LogReader {
     this.#readings.push(reading)
   }
 
+  remove(reading: Reading): void {
+    const index = this.#readings.indexOf(reading)
+    if (index !== -1) this.#readings.splice(index, 1)
+  }
+
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
     this.#isWanted = true

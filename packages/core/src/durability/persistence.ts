@@ -2,28 +2,24 @@ import type { Delivery } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Dispatch } from '../engine/outlet.ts'
-import { asError, CodecError, ImproperlyConfigured, Stopped } from '../errors.ts'
+import { asError, CodecError, Stopped } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import { uuidV7 } from '../message/uuid.ts'
 import { channels, type Observer } from '../observe.ts'
-import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
 import { type Caused, type Causing, type LocalDispatch, type Told, Working } from '../engine/caused.ts'
-import { Feed } from './feed.ts'
+import type { Feed } from './feed.ts'
+import { Feeds } from './feeds.ts'
 import type { Join } from '../engine/join.ts'
-import { Journal } from './journal.ts'
-import { LogReader } from './log-reader.ts'
-import { recover } from './recovery.ts'
 import { sayFinding } from './say-finding.ts'
 import { dueAtOf } from '../time/delays.ts'
 import { StoredDelays } from '../time/stored-delays.ts'
 import { storedOf } from './stored-envelope.ts'
 import { StoredLetters } from './stored-letters.ts'
-import { Suspects } from './suspects.ts'
 
 /** What persistence is opened with. */
 export interface PersistenceParts {
@@ -48,15 +44,9 @@ export class Persistence implements Causing {
   readonly waiters: Map<string, Join> = new Map()
   /** Whoever waits for anything: told at the latest when the store is closed. */
   readonly joins: Set<Join> = new Set()
-  /** By handler and partition. */
-  readonly feeds: Map<string, Feed> = new Map()
+  readonly feeds: Feeds
   readonly #parts: PersistenceParts
   readonly #codec: Codec
-  readonly #suspects = new Suspects()
-  readonly #reader: LogReader
-  readonly #journals: Journal[] = []
-  /** What may be given back in order: claims of which nothing is left from before that is not written. */
-  readonly #inOrder = new Set<Claim>()
 
   /** @throws {StoreFailed | ImproperlyConfigured} where the store cannot be opened. */
   static async open(parts: PersistenceParts): Promise<Persistence> {
@@ -65,7 +55,7 @@ export class Persistence implements Causing {
     const opened = await store.open({ service, subscriptions, clock: engine.clock, wake: () => wake() })
     for (const finding of opened.findings) sayFinding(finding, { observer, store: store.name })
     const persistence = new Persistence(parts, opened)
-    wake = persistence.#reader.wake
+    wake = persistence.feeds.wake
     return persistence
   }
 
@@ -75,24 +65,16 @@ export class Persistence implements Causing {
     this.store = store
     this.#codec = parts.codec
     this.letters = new StoredLetters(this.#codec, engine.clock)
-    const { clock, deadlines } = engine
+    const { clock } = engine
     const { isShared } = store
     this.delays = new StoredDelays({ store, isShared, clock, observer, encode: (envelope) => this.stored(envelope) })
-    this.#reader = new LogReader({ store, codec: this.#codec, clock, deadlines, observer })
+    const { letters, waiters } = this
+    this.feeds = new Feeds({ ...parts, store, letters, waiters, causing: this })
   }
 
   /** Brings back what is left from before, and begins to read. */
   async start(): Promise<void> {
-    const { observer } = this.#parts
-    const feeds = (await this.store.claim()).map((claim) => this.#open(claim))
-    for (const { parts } of feeds) if (parts.claim.isClean) this.#inOrder.add(parts.claim)
-    let suspects = 0
-    for (const feed of feeds) {
-      suspects += await recover(feed)
-      this.#inOrder.add(feed.parts.claim)
-    }
-    if (suspects > 0) observer.say('suspects', { store: this.store.name, count: suspects })
-    this.#reader.begin()
+    await this.feeds.start()
     this.delays.wake()
   }
 
@@ -184,33 +166,31 @@ export class Persistence implements Causing {
 
   /** Where a dead letter came from, if that is run here. */
   feedOf(letter: StoredDeadLetter): Feed | undefined {
-    return this.feeds.get(feedName(letter))
+    return this.feeds.of(letter)
   }
 
   /** Reads no more, and starts nothing more. */
   pause(): void {
-    this.#reader.stop()
-    this.#suspects.stop()
+    this.feeds.pause()
     this.delays.close()
-    for (const feed of this.feeds.values()) feed.isOpen = false
   }
 
   /** Resolves when all that was said so far is written. What is for handlers of this process alone has left then. */
   async written(): Promise<void> {
     // What is called first is stored first: so when this, which is nothing, has been stored, all before it has been.
     const accepted = async (): Promise<void> => void (await this.store.append([]))
-    await Promise.allSettled([accepted(), ...this.#journals.map((journal) => journal.idle())])
+    await Promise.allSettled([accepted(), this.feeds.written()])
   }
 
   /** Writes what is left to be written, gives the claims back, and closes the store, each within so many milliseconds. */
   async close(deadlineMs: number): Promise<void> {
     const { store } = this
-    for (const feed of this.feeds.values()) feed.dead.letGo()
+    this.feeds.letDeadGo()
     await this.#try(deadlineMs, async () => {
       await this.written()
-      await store.release([...this.#inOrder])
+      await this.feeds.release()
     })
-    for (const journal of this.#journals) journal.giveUp()
+    this.feeds.giveUp()
     await this.#try(deadlineMs, () => store.close())
     const stopped = new Stopped('The dispatcher stopped before it was known what became of it: it is in the store.')
     for (const join of this.joins) join.stop(stopped)
@@ -234,36 +214,6 @@ export class Persistence implements Causing {
       timer?.cancel()
     }
   }
-
-  #open(claim: Claim): Feed {
-    const { store, letters, waiters } = this
-    const { engine, observer, maxDepth } = this.#parts
-    const { scanAhead = SCAN_AHEAD } = store
-    const handler = engine.handlers.get(claim.subscription)
-    if (handler === undefined) {
-      throw new ImproperlyConfigured(
-        'UNKNOWN_CLAIM',
-        `The store gave a claim of ${claim.subscription}, which is not bound.`,
-      )
-    }
-    const { deadlines } = engine
-    const whenLost = (error: Error): void => {
-      feed.isOpen = false
-      observer.say('claimLost', { store: store.name, handler: handler.name, error })
-    }
-    const journal = new Journal({ store, claim, observer, deadlines, whenLost })
-    const reader = this.#reader
-    const parts = { handler, claim, store, journal, engine, observer, reader, letters, maxDepth, scanAhead, waiters }
-    const feed = new Feed({ ...parts, suspects: this.#suspects, causing: this })
-    this.#journals.push(journal)
-    this.feeds.set(feedName(claim), feed)
-    reader.add(feed)
-    return feed
-  }
-}
-
-function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {
-  return `${subscription}#${partition}`
 }
 
 /** The names of the handlers that get a message from the store. */

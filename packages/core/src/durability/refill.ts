@@ -59,7 +59,7 @@ export class Refill {
 
   /** Runs what is suspect when no other suspect does. */
   alone(key: string | undefined, entry: AsideEntry, whenLeft: () => void = () => {}): void {
-    this.#feed.parts.suspects.add((ended) => {
+    this.#feed.parts.suspects.add(this.#feed, (ended) => {
       void this.#runAlone(key, entry, () => {
         ended()
         whenLeft()

@@ -16,7 +16,7 @@ export async function resumeReplays(feed: Feed): Promise<void> {
   for (const letter of await store.deadLetters.replaying(claim.subscription)) {
     if (letter.partition !== claim.partition) continue
     if (claim.isClean || letter.error !== CRASHED) {
-      suspects.add((whenLeft) => replayAlone(feed, letter, whenLeft))
+      suspects.add(feed, (whenLeft) => replayAlone(feed, letter, whenLeft))
       continue
     }
     await store.deadLetters.endReplay(letter.id)

@@ -3,19 +3,28 @@
  * with it, and is known if it does so again.
  */
 export class Suspects {
-  readonly #waiting: ((ended: () => void) => void)[] = []
-  #isBusy = false
+  #waiting: { readonly of: object; readonly run: (ended: () => void) => void }[] = []
+  #running: { readonly of: object } | undefined
   #isStopped = false
 
   /** Whether none waits or runs. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#waiting.length === 0
+    return this.#running === undefined && this.#waiting.length === 0
   }
 
-  /** @param run starts one, and calls `ended` when it has ended. */
-  add(run: (ended: () => void) => void): void {
-    this.#waiting.push(run)
+  /**
+   * @param of whose it is: a feed.
+   * @param run starts one, and calls `ended` when it has ended.
+   */
+  add(of: object, run: (ended: () => void) => void): void {
+    this.#waiting.push({ of, run })
     this.#next()
+  }
+
+  /** Those of this feed are another node's from now on. */
+  leave(of: object): void {
+    this.#waiting = this.#waiting.filter((one) => one.of !== of)
+    if (this.#running?.of === of) this.#ended(this.#running)
   }
 
   stop(): void {
@@ -23,16 +32,16 @@ export class Suspects {
   }
 
   #next(): void {
-    if (this.#isBusy || this.#isStopped) return
-    const run = this.#waiting.shift()
-    if (run === undefined) return
-    this.#isBusy = true
-    let hasEnded = false
-    run(() => {
-      if (hasEnded) return
-      hasEnded = true
-      this.#isBusy = false
-      queueMicrotask(() => this.#next())
-    })
+    if (this.#running !== undefined || this.#isStopped) return
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    this.#running = next
+    next.run(() => this.#ended(next))
+  }
+
+  #ended(one: object): void {
+    if (this.#running !== one) return
+    this.#running = undefined
+    queueMicrotask(() => this.#next())
   }
 }

@@ -1,5 +1,6 @@
 import { LaneParked } from '../errors.ts'
 import type { Observer } from '../observe.ts'
+import type { Keeper } from './kept.ts'
 import type { Clock } from '../ports/clock.ts'
 import { Census } from './census.ts'
 import { Deadlines } from './deadlines.ts'
@@ -144,6 +145,17 @@ export class Engine implements HandlerEngine, HoldingEngine {
     for (const delivery of this.unfinished()) {
       const isThere = delivery.rest?.kept !== undefined && delivery.state === 'waiting'
       if (isThere) this.giveUpAtStop(delivery, 'The dispatcher stopped')
+    }
+    this.pump()
+  }
+
+  /** What is kept by this keeper is another node's from now on: it leaves memory, and what runs is told by its signal. */
+  leaveTo(keeper: Keeper, reason: string): void {
+    for (const delivery of this.unfinished()) {
+      if (delivery.rest?.kept?.keeper !== keeper) continue
+      const isRetrying = delivery.state === 'retrying'
+      this.giveUpAtStop(delivery, reason)
+      if (isRetrying) this.held.letGo(delivery)
     }
     this.pump()
   }

@@ -122,6 +122,13 @@ export class HeldLanes {
     for (const delivery of this.retrying()) this.#stopLane(delivery)
   }
 
+  /** One that waits for its next attempt is somebody else's now: its lane goes on without it. */
+  letGo(retrying: Delivery): void {
+    this.#retries.remove(retrying)
+    this.#starting.delete(retrying)
+    this.free(retrying)
+  }
+
   freeRetrying(): void {
     for (const delivery of [...this.#retries.takeAll(), ...this.#starting]) this.free(delivery)
     this.#starting.clear()

@@ -28,6 +28,12 @@ export class Retries {
     this.#waiting.get(delivery)?.cancel()
   }
 
+  /** It will not be tried again, and leaves its place. */
+  remove(delivery: Delivery): void {
+    this.disarm(delivery)
+    this.#waiting.delete(delivery)
+  }
+
   /** Gives all of them, and forgets them. */
   takeAll(): Delivery[] {
     const all = [...this.#waiting.keys()]

@@ -26,6 +26,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
+  readonly leaseMs?: number
   readonly renew?: (claims: readonly Claim[]) => Promise<readonly Claim[]>
   readonly #shared: Shared
   readonly #time: StoreTime
@@ -46,6 +47,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.deadLetters = this.#deadLetterLog()
     this.schedules = this.#scheduleStore()
     if (shared.contents.settings.isShared) {
+      this.leaseMs = shared.contents.settings.leaseMs
       this.renew = (claims) => this.#write(() => claims.filter((claim) => renew(this.#contents, this, claim)))
     }
   }

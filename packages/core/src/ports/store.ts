@@ -200,6 +200,8 @@ export interface OpenStore {
   /** Stores what it was given, and closes. */
   close(): Promise<void>
 
+  /** For how long a claim lasts, in milliseconds, where claims end by themselves unless they are renewed. */
+  readonly leaseMs?: number | undefined
   /** Keeps the claims, where they end by themselves. Gives those that are still held. */
   renew?(claims: readonly Claim[]): Promise<readonly Claim[]>
 }

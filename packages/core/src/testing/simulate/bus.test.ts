@@ -17,6 +17,11 @@ test(`the bus keeps its promises in ${runs} runs from the seed ${firstSeed} on`,
   for (const [fault, count] of Object.entries(report.faults)) expect(count, fault).toBeGreaterThan(0)
 })
 
+test('and on three nodes, of which each may die', { timeout: 600_000 }, async () => {
+  const report = await simulate(shop, { ...shopping, seeds: runs, firstSeed, nodes: 3 })
+  expect(report.runs).toBe(runs)
+})
+
 // Seeds that have failed once.
 test.each([102, 695_053_305, 694_914_094, 694_854_114])('and in that of the seed %i', async (seed) => {
   expect(await simulate(shop, { ...shopping, seeds: 1, firstSeed: seed })).toMatchObject({ runs: 1 })
@@ -89,9 +94,8 @@ describe('a fault of our own is found', () => {
       }
       return { ...module, Feed }
     })
-    expect(await broken()).toMatchObject({
-      cause: { code: 'GUARANTEE_BROKEN', message: expect.stringContaining('lost') },
-    })
+    // It is lost; or the shop notices, that has fewer bookings.
+    expect(await broken()).toMatchObject({ cause: { message: expect.stringMatching(/lost|^only/) } })
   })
 
   test('a lane that is released before its retry', async () => {

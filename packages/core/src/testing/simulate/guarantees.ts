@@ -19,8 +19,16 @@ interface Lane {
   running?: string | undefined
   /** Which one was begun, and has no outcome yet. */
   begun?: string | undefined
+  /** Whether what runs is of a claim that was lost meanwhile: it can store nothing, and nothing has to wait for a further attempt. */
+  isStale?: boolean
   /** The position in the log of the latest one that was begun. */
   position: number
+}
+
+/** Who works for a subscription in a partition, as far as the store knows. */
+export interface Owner {
+  readonly life: Life
+  readonly claim: Claim
 }
 
 /** A message that was accepted, and by whom it is to be handled. */
@@ -32,6 +40,8 @@ interface Accepted {
 
 /** Holds the bus to what it promises, whatever happens: nothing is lost, a key is an order, effects are once. */
 export class Guarantees {
+  /** Who has the latest claim, by subscription and partition. */
+  readonly owners: Map<string, Owner> = new Map()
   readonly #timeline: Timeline
   readonly #positions = new Map<string, number>()
   /** By partition and position. */
@@ -55,6 +65,21 @@ export class Guarantees {
     }
   }
 
+  /** The store has given a claim to a node. */
+  owns(life: Life, claim: Claim): void {
+    this.owners.set(`${claim.subscription}#${claim.partition}`, { life, claim })
+  }
+
+  /** A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once. */
+  claimed(life: Life, { subscription }: Claim): void {
+    for (const [name, lane] of this.#lanes.get(life) ?? []) {
+      if (!name.startsWith(`${subscription} `)) continue
+      lane.position = 0
+      lane.begun = undefined
+      lane.isStale = lane.running !== undefined
+    }
+  }
+
   /** What a handler does in `context.commit` was stored, with this. */
   committed({ subscription, partition }: Claim, { done = [], cleared = [] }: Settlement): void {
     for (const position of [...done.map(([from]) => from), ...cleared]) {
@@ -69,14 +94,19 @@ export class Guarantees {
     this.#accepted.push({ life, envelope, handlers })
   }
 
-  /** A handler is called. */
-  begins(life: Life, given: Given): void {
+  /** A handler is called; `isGivenUp` where that is known already, since the claim was lost, or it was out of time. */
+  begins(life: Life, given: Given, isGivenUp: boolean): void {
     const { id, handler, key, replayed } = given
     if (key === undefined) return
     const lane = this.#laneOf(life, given)
     const name = this.#timeline.nameOf(given)
-    if (lane.running !== undefined)
-      this.#break(`${handler} is given ${name} while it has another one of the key ${key}`)
+    const isAlone = lane.running === undefined
+    lane.running = id
+    if (isGivenUp) {
+      lane.isStale = true
+      return
+    }
+    if (!isAlone) this.#break(`${handler} is given ${name} while it has another one of the key ${key}`)
     else if (lane.begun !== undefined && lane.begun !== id) {
       this.#break(`${handler} is given ${name} before one of the key ${key} that came earlier has its outcome`)
     }
@@ -85,7 +115,6 @@ export class Guarantees {
       if (position < lane.position) this.#break(`${handler} is given ${name} after a later one of the key ${key}`)
       lane.position = position
     }
-    lane.running = id
     lane.begun = id
   }
 
@@ -95,7 +124,8 @@ export class Guarantees {
     if (given.key === undefined) return
     const lane = this.#laneOf(life, given)
     lane.running = undefined
-    if (isDone) lane.begun = undefined
+    if (isDone || lane.isStale) lane.begun = undefined
+    lane.isStale = false
   }
 
   /** There is no further attempt. */

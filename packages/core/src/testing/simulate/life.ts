@@ -31,6 +31,8 @@ export interface SimulatedNode<W> {
 /** What all lives of a run share. */
 export interface LifeParts extends SimulatedStoreParts {
   readonly make: (node: Omit<SimulatedNode<unknown>, 'world'>) => Awaitable<Dispatcher>
+  /** How many there are. */
+  readonly nodes: number
   readonly clock: VirtualClock
   readonly random: () => number
   readonly steps: Steps
@@ -44,6 +46,10 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 /** A node, from its start to its death. */
 export class Life {
+  /** How it is called where there are several: `node 2`. */
+  readonly name: string
+  /** Which of the nodes it is, from 0 on. */
+  readonly node: number
   isAlive = true
   isStarted = false
   dp: Dispatcher | undefined
@@ -51,7 +57,9 @@ export class Life {
   readonly #parts: LifeParts
   readonly #ends = new Set<() => void>()
 
-  constructor(parts: LifeParts) {
+  constructor(node: number, parts: LifeParts) {
+    this.node = node
+    this.name = parts.nodes === 1 ? 'the process' : `node ${node + 1}`
     this.#parts = parts
     this.store = new SimulatedStore(parts, this)
   }
@@ -63,12 +71,12 @@ export class Life {
   }
 
   async start(): Promise<void> {
-    const { make, random, steps, say, started } = this.#parts
+    const { make, random, steps, started } = this.#parts
     const clock = this.#clock()
     try {
       const dp = await make({
         options: { store: this.store, clock, random, logger: silent },
-        remote: (name, service) => remoteOf(name, service, { life: this, steps, say }),
+        remote: (name, service) => remoteOf(name, service, { life: this, steps, say: this.#say }),
       })
       if (!this.isAlive) return
       this.dp = dp
@@ -123,7 +131,7 @@ export class Life {
       const given: Given = { id, type, handler, key, replayed }
       await steps.until(this)
       const name = timeline.nameOf(given)
-      guarantees.begins(this, given)
+      guarantees.begins(this, given, context.signal.aborted)
       this.#say(`${handler} begins with ${name}${attempt > 1 ? `, attempt ${attempt}` : ''}`)
       let isDone = false
       try {
@@ -141,14 +149,16 @@ export class Life {
         this.#say(`${handler} fails with ${timeline.nameOf(envelope)}: ${error.message} (${outcome})`)
         if (outcome !== 'retry') guarantees.hasOutcome(this, envelope, handler)
       }),
+      dp.observe('claimLost', ({ handler }) => this.#say(`what is for ${handler} is another node's now`)),
       dp.observe('dead', ({ envelope, handler }) => guarantees.hasOutcome(this, envelope, handler)),
       dp.observe('dropped', ({ envelope, handler }) => guarantees.hasOutcome(this, envelope, handler)),
     ]
     for (const end of listen) this.whenItDies(end)
   }
 
-  #say(text: string): void {
-    this.#parts.say(text)
+  readonly #say = (text: string): void => {
+    const { say, nodes } = this.#parts
+    say(nodes === 1 ? text : `${this.name}: ${text}`)
   }
 }
 

@@ -11,7 +11,7 @@ import { Guarantees } from './guarantees.ts'
 import { Life, type LifeParts, type SimulatedNode } from './life.ts'
 import type { Plan } from './plan.ts'
 import { type Message, Publisher } from './publisher.ts'
-import { isAtRest, isDurable, isParked, whatIsLeft } from './rest.ts'
+import { inWords, isDurable, isParked, whatIsLeft } from './rest.ts'
 import { SimulatedFailure, type SimulatedTransaction } from './simulated-store.ts'
 import { type Step, Steps } from './steps.ts'
 import { Timeline } from './timeline.ts'
@@ -33,6 +33,7 @@ export interface Subject<W> {
   readonly invariant: (state: SimulatedState<W>) => void
   readonly transaction: ((world: W) => SimulatedTransaction) | undefined
   readonly faults: readonly Fault[]
+  readonly nodes: number
   readonly forMs: number
   readonly maxSteps: number
 }
@@ -51,6 +52,8 @@ const none: readonly PlannedFault[] = []
 
 /** How many faults strike in one run at most: so each comes to rest. */
 const FAULTS_AT_MOST = 6
+/** And how often time passes while something could happen. */
+const HASTY_AT_MOST = 12
 /** The time of day is set by up to an hour. */
 const JUMP_MS = 3_600_000
 
@@ -74,8 +77,10 @@ export class Run<W> {
   readonly #publisher: Publisher
   readonly #messages: readonly Message[]
   readonly #parts: LifeParts
-  #life: Life
+  readonly #lives: Life[]
   #step = 0
+  /** How often time may still pass while something could happen: as if all of it was slow. */
+  #hasty = HASTY_AT_MOST
   #error: Error | undefined
 
   constructor(subject: Subject<W>, plan: Plan, watch: GlobalsWatch) {
@@ -97,11 +102,13 @@ export class Run<W> {
       mayDuplicate: subject.faults.includes('duplicate'),
       say,
     })
-    const { make, transaction } = subject
+    const { make, transaction, nodes } = subject
     const world = this.#world
     const jitter = new Chance(seed ^ 0xd1ce)
     this.#parts = {
-      memory: memory(),
+      nodes,
+      // A node that starts takes all that is free: more partitions than nodes would not be shared otherwise either.
+      memory: nodes === 1 ? memory() : memory({ shared: true, partitions: nodes }),
       make: (node) => make({ ...node, world }),
       clock: this.#clock,
       random: jitter.next,
@@ -112,7 +119,7 @@ export class Run<W> {
       say,
       started: (life, error) => this.#started(life, error),
     }
-    this.#life = this.#begin()
+    this.#lives = Array.from({ length: nodes }, (_, node) => this.#begin(node))
   }
 
   async go(): Promise<Ran> {
@@ -121,7 +128,7 @@ export class Run<W> {
     } catch (thrown) {
       this.#error = asError(thrown)
     } finally {
-      this.#life.die()
+      for (const life of this.#lives) life.die()
     }
     return {
       error: this.#error,
@@ -138,7 +145,7 @@ export class Run<W> {
     if (this.#error !== undefined) throw this.#error
     this.#check(false)
     if (this.#step >= this.#subject.maxSteps) {
-      throw new Stuck(`It has not come to rest after ${this.#step} steps. ${await whatIsLeft(this.#life)}`)
+      throw new Stuck(`It has not come to rest after ${this.#step} steps. ${inWords(await this.#left())}`)
     }
     const faults = this.#faultsNow()
     for (const fault of faults) this.#strikeBetween(fault)
@@ -160,7 +167,7 @@ export class Run<W> {
     if (isSettled) {
       // What only memory held dies with it; what is parked waits for somebody to replay what died before it.
       this.#guarantees.hasSettled(({ life, envelope: { key }, handler }) => {
-        return (life.isAlive || isDurable(this.#life, handler)) && !isParked(this.#life, handler, key)
+        return (life.isAlive || isDurable(life, handler)) && !isParked(this.#lives, handler, key)
       })
     }
     if (this.#guarantees.broken !== undefined) throw this.#guarantees.broken
@@ -170,14 +177,20 @@ export class Run<W> {
   /** The step to be taken; `undefined` where there is none, or time passes first. */
   #choose(): Step | undefined {
     const possible = this.#steps.possible
-    const canGive = this.#publisher.hasMore && this.#life.isStarted
-    const give: Step = { take: () => this.#publisher.give(this.#life) }
+    const started = this.#lives.filter(({ isStarted }) => isStarted)
+    const canGive = this.#publisher.hasMore && started.length > 0
+    const give: Step = {
+      take: () => this.#publisher.give(this.#plan.isCalm ? (started[0] as Life) : this.#order.of(started)),
+    }
     if (possible.length === 0) {
       if (canGive) this.#steps.add(give)
       return canGive ? give : undefined
     }
     if (this.#plan.isCalm) return possible[0]
-    if (this.#clock.timers > 0 && this.#order.oneIn(16)) return undefined
+    if (this.#hasty > 0 && this.#clock.timers > 0 && this.#order.oneIn(16)) {
+      this.#hasty -= 1
+      return undefined
+    }
     const choice = this.#order.below(possible.length + (canGive ? 1 : 0))
     if (choice < possible.length) return possible[choice]
     this.#steps.add(give)
@@ -186,15 +199,15 @@ export class Run<W> {
 
   /** Nothing can happen now: so time passes, unless nothing is waited for. */
   async #pass(): Promise<boolean> {
-    const hasNothingToDo = this.#steps.possible.length === 0 && this.#publisher.isIdle && this.#life.isStarted
+    const hasNothingToDo = this.#steps.possible.length === 0 && this.#publisher.isIdle
     const isOver = this.#clock.monotonic() >= this.#subject.forMs || this.#clock.timers === 0
-    if (hasNothingToDo && isOver && (await isAtRest(this.#life))) {
+    if (hasNothingToDo && isOver && (await this.#left()).length === 0) {
       this.#check(true)
       return false
     }
     const inMs = this.#clock.nextInMs
     if (inMs === undefined) {
-      throw new Stuck(`It does not come to rest, and nothing can happen any more. ${await whatIsLeft(this.#life)}`)
+      throw new Stuck(`It does not come to rest, and nothing can happen any more. ${inWords(await this.#left())}`)
     }
     if (inMs > 0) this.#timeline.say(`${inMs} ms pass`)
     this.#clock.fireNext()
@@ -213,6 +226,7 @@ export class Run<W> {
 
   #detailOf(fault: Fault): number {
     if (fault === 'duplicate') return this.#mischief.below(this.#messages.length)
+    if (fault === 'crash') return this.#mischief.below(this.#lives.length)
     return fault === 'clock-jump' ? this.#mischief.below(2 * JUMP_MS) - JUMP_MS : 0
   }
 
@@ -220,8 +234,9 @@ export class Run<W> {
   #strikeBetween(planned: PlannedFault): void {
     const { fault, detail } = planned
     if (fault === 'crash') {
-      if (!this.#life.isAlive) return
-      this.#crash()
+      const life = this.#lives[detail]
+      if (life?.isAlive !== true) return
+      this.#crash(life)
     } else if (fault === 'duplicate') {
       const isGiven = (this.#plan.messages ?? this.#messages.map((_, index) => index)).includes(detail)
       if (!isGiven) return
@@ -233,15 +248,19 @@ export class Run<W> {
     this.#struck.push(planned)
   }
 
-  #crash(): void {
-    this.#timeline.say('the process crashes')
-    this.#life.die()
-    this.#publisher.died(this.#life)
-    this.#steps.add({ take: () => void (this.#life = this.#begin()) })
+  #left(): Promise<string[]> {
+    return whatIsLeft(this.#lives, this.#guarantees.owners.values())
   }
 
-  #begin(): Life {
-    const life = new Life(this.#parts)
+  #crash(life: Life): void {
+    this.#timeline.say(`${life.name} crashes`)
+    life.die()
+    this.#publisher.died(life)
+    this.#steps.add({ take: () => void (this.#lives[life.node] = this.#begin(life.node)) })
+  }
+
+  #begin(node: number): Life {
+    const life = new Life(node, this.#parts)
     void life.start()
     return life
   }
@@ -249,11 +268,11 @@ export class Run<W> {
   #started(life: Life, error: Error | undefined): void {
     if (!life.isAlive) return
     if (error === undefined) {
-      if (this.#struck.some(({ fault }) => fault === 'crash')) this.#timeline.say('the process has started again')
+      if (this.#struck.some(({ fault }) => fault === 'crash')) this.#timeline.say(`${life.name} has started again`)
       return
     }
     // Where it was the simulation that had its store fail, it is started again, as by a supervisor.
-    if (error instanceof SimulatedFailure) this.#crash()
+    if (error instanceof SimulatedFailure) this.#crash(life)
     else this.#error ??= error
   }
 }

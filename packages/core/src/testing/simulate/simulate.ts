@@ -25,6 +25,8 @@ export interface SimulateOptions<W> {
   readonly seeds?: number | undefined
   /** The seed of the first run. Default 1; take another one each time, and print it, to see other runs each time. */
   readonly firstSeed?: number | undefined
+  /** How many nodes share the store. Default 1. */
+  readonly nodes?: number | undefined
   /** What may go wrong. Default: everything. */
   readonly faults?: readonly Fault[] | undefined
   /** Begins a transaction on the world, for `context.commit`. Default: there is no database, and `tx` is the store's own. */
@@ -52,6 +54,7 @@ const known: readonly (keyof SimulateOptions<unknown>)[] = [
   'invariant',
   'seeds',
   'firstSeed',
+  'nodes',
   'faults',
   'transaction',
   'forMs',
@@ -126,6 +129,7 @@ async function failed<W>(
   const { runs, subject, watch, isReplay } = of
   const run = (one: Plan): Promise<Ran> => new Run(subject, one, watch).go()
   const found = { plan, error: ran.error as Error, timeline: ran.timeline }
+  if (ran.error instanceof NonDeterministic) return new SimulationFailed(found, runs)
   const again = await run(plan)
   if (again.timeline.join('\n') !== ran.timeline.join('\n') || again.error?.message !== ran.error?.message) {
     const error = new NonDeterministic(
@@ -153,7 +157,8 @@ function subjectOf<W>(
   if (typeof make !== 'function')
     throw new InvalidOption(`make is ${shown(make)}. Pass a function that makes a dispatcher.`)
   checkNames('simulate()', options, known)
-  const { messages, world, invariant = () => {}, transaction, faults = FAULTS, forMs = 0, maxSteps = 5_000 } = options
+  const { messages, world, invariant = () => {}, transaction, faults = FAULTS } = options
+  const { nodes = 1, forMs = 0, maxSteps = 5_000 } = options
   if (typeof messages !== 'function' && !Array.isArray(messages)) {
     throw new InvalidOption(`messages is ${shown(messages)}. Pass an array of messages, or a function that makes one.`)
   }
@@ -165,6 +170,7 @@ function subjectOf<W>(
     throw new InvalidOption(`forMs is ${shown(forMs)}. Pass a number of milliseconds, 0 or more.`)
   }
   checkCount('maxSteps', maxSteps)
+  checkCount('nodes', nodes)
   return {
     make,
     // Where it is left out, W is undefined.
@@ -173,6 +179,7 @@ function subjectOf<W>(
     invariant,
     transaction,
     faults,
+    nodes,
     forMs,
     maxSteps,
   }

@@ -98,12 +98,24 @@ export class SimulatedStore implements Store {
       const [messages, tx] = given as [readonly NewMessage[], unknown]
       return opened.append(messages, this.#transactions.get(tx) ?? tx)
     }
+    if (name === 'claim') return this.#claim(go as () => Promise<readonly Claim[]>)
     return this.#call(name, async () => {
       const result = await go()
       if (name === 'read' || name === 'readAt')
         this.#parts.guarantees.sawLog(given[0] as number, result as Awaited<ReturnType<OpenStore['read']>>)
       return result
     })
+  }
+
+  async #claim(go: () => Promise<readonly Claim[]>): Promise<readonly Claim[]> {
+    const { guarantees } = this.#parts
+    const claims = await this.#call('claim', async () => {
+      const taken = await go()
+      for (const claim of taken) guarantees.owns(this.#life, claim)
+      return taken
+    })
+    for (const claim of claims) guarantees.claimed(this.#life, claim)
+    return claims
   }
 
   #settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
