@@ -1,27 +1,37 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
-import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { silent } from '../../test/silent.ts'
 import { Deadlines } from '../engine/deadlines.ts'
 import { memory } from '../memory/index.ts'
 import { Observer } from '../observe.ts'
 import { AHEAD } from '../ports/progress.ts'
-import type { Claim, OpenStore, StoredDeadLetter, StoredMessage } from '../ports/store.ts'
+import type { Claim, OpenStore, Settlement, StoredDeadLetter, StoredMessage } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
+import { faulty, type FaultyStore } from '../testing/faulty.ts'
 import { Journal } from './journal.ts'
 
 const subscription = { name: 'events/a', formerly: [], types: ['t'], from: 'now' as const }
 
 let clock: ManualClock
-let store: TroubledStore
+let store: FaultyStore
+/** What got to be settled, in this order. */
+let settlements: Settlement[]
 let open: OpenStore
 let claim: Claim
 let lost: Error[]
 
 beforeEach(async () => {
   clock = new ManualClock()
-  store = troubled(memory())
+  settlements = []
+  const recorded = altered(memory(), (one) => ({
+    settle: (of, settlement) => {
+      settlements.push(settlement)
+      return one.settle(of, settlement)
+    },
+  }))
+  store = faulty(recorded)
   lost = []
   await reopen()
 })
@@ -73,7 +83,7 @@ describe('a journal', () => {
     const count = 4 * AHEAD
     await append(count)
     const it = journal()
-    const release = store.hold()
+    const release = store.hold('settle')
     for (let position = 1; position <= 8; position += 1) {
       it.reach(position)
       it.done([position, position])
@@ -93,14 +103,14 @@ describe('a journal', () => {
     const count = 4 * AHEAD
     await append(count)
     const it = journal()
-    store.fails = true
+    store.fail('STORE_FULL', 'settle')
     it.reach(1)
     await nextTurn()
     for (let from = 1; from <= count; from += 100) {
       it.pass([from, Math.min(count, from + 99)])
       await nextTurn()
     }
-    store.fails = false
+    store.heal()
     clock.advance(10_000)
     await it.idle()
     await reopen()
@@ -118,11 +128,11 @@ describe('a journal', () => {
       it.whenWritten(() => {})
     }
     await it.idle()
-    for (const { dead = [], done = [] } of store.settlements) {
+    for (const { dead = [], done = [] } of settlements) {
       const finished = done.reduce((sum, [from, to]) => sum + to - from + 1, 0)
       expect(finished).toBe(dead.length)
     }
-    expect(store.settlements.length).toBeGreaterThan(1)
+    expect(settlements.length).toBeGreaterThan(1)
   })
 
   test('tells each cause what the store says of its own messages, where one of them is not new', async () => {
@@ -154,28 +164,27 @@ describe('a journal', () => {
       it.cause([{ ...message(`caused ${position}`), mayRepeat: true }], () => {})
     }
     await it.idle()
-    for (const { caused = [], done = [] } of store.settlements) {
+    for (const { caused = [], done = [] } of settlements) {
       const finished = done.reduce((sum, [from, to]) => sum + to - from + 1, 0)
       expect(finished).toBe(caused.length)
     }
-    expect(store.settlements.length).toBeGreaterThan(1)
+    expect(settlements.length).toBeGreaterThan(1)
   })
 
   test('loses nothing while the store fails, and keeps the order', async () => {
     await append(100)
     const it = journal()
-    const written: number[] = []
-    store.before = ({ done = [] }) => written.push(...done.flatMap(([from, to]) => [from, to]))
     const told: number[] = []
     for (let position = 1; position <= 100; position += 1) {
-      store.fails = position % 30 > 10
+      if (position % 30 > 10) store.fail('STORE_FULL', 'settle')
+      else store.heal()
       it.reach(position)
       it.done([position, position])
       it.whenWritten(() => told.push(position))
       if (position % 3 === 0) await nextTurn()
       if (position % 20 === 0) clock.advance(100)
     }
-    store.fails = false
+    store.heal()
     const idle = it.idle()
     for (let turn = 0; turn < 5; turn += 1) {
       clock.advance(10_000)
@@ -183,6 +192,8 @@ describe('a journal', () => {
     }
     await idle
     expect(told).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+    const written = settlements.flatMap(({ done = [] }) => done.flat())
+    expect(store.hits.settle).toBeGreaterThan(1)
     expect(written).toEqual(written.toSorted((a, b) => a - b))
     await reopen()
     expect(claim.progress.cursor).toBe(100)
@@ -191,7 +202,7 @@ describe('a journal', () => {
   test('can commit nothing while the store fails', async () => {
     await append(1)
     const it = journal()
-    store.fails = true
+    store.fail('STORE_FULL', 'settle')
     it.reach(1)
     await nextTurn()
     await expect(it.commit({ done: [[1, 1]] })).rejects.toThrow(StoreFailed)
@@ -213,15 +224,16 @@ describe('a journal', () => {
   test('that is given up writes no more, and keeps no timer', async () => {
     await append(3)
     const it = journal()
-    store.fails = true
+    store.fail('STORE_FULL', 'settle')
     it.reach(1)
     await nextTurn()
     it.giveUp()
     await it.idle()
-    const { length } = store.settlements
+    const { hits } = store
     clock.advance(60_000)
     await nextTurn()
-    expect(store.settlements.length).toBe(length)
+    expect(hits).toEqual({ settle: 1 })
+    expect(store.hits).toEqual(hits)
     expect(clock.refTimers).toBe(0)
   })
 })

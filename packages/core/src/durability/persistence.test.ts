@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { altered } from '../../test/altered-store.ts'
 import { stopWithin } from '../../test/stop-within.ts'
-import { troubled, type TroubledStore } from '../../test/troubled-store.ts'
 import { quiet } from '../../test/quiet.ts'
 import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
@@ -11,6 +10,7 @@ import { memory, type MemoryStore } from '../memory/index.ts'
 import { defineEvent } from '../message/define.ts'
 import type { Store } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
+import { faulty, type FaultyStore } from '../testing/faulty.ts'
 import { deadLetter } from '../routing/recover.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
@@ -19,16 +19,16 @@ class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 const started: Dispatcher[] = []
 let clock: ManualClock
 let inner: MemoryStore
-let store: TroubledStore
+let store: FaultyStore
 
 beforeEach(() => {
   clock = new ManualClock()
   inner = memory()
-  store = troubled(inner)
+  store = faulty(inner)
 })
 
 afterEach(async () => {
-  store.fails = false
+  store.heal()
   for (const dp of started.splice(0)) {
     await stopWithin(clock, dp)
   }
@@ -51,9 +51,9 @@ describe('a start', () => {
     const seen: number[] = []
     const second = dispatcher()
     second.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
-    store.fails = true
+    store.fail('STORE_FULL', ['settle', 'readAt', 'release'])
     await expect(second.start()).rejects.toMatchObject({ code: 'STORE_FULL' })
-    store.fails = false
+    store.heal()
     await second.start()
     await quiet()
     expect(seen).toEqual([1])
@@ -75,10 +75,9 @@ describe('a start', () => {
     second.observe('suspects', ({ count }) => suspects.push(count))
     const running: number[] = []
     second.observe('started', () => running.push(1))
-    store.fails = true
-    store.canRelease = true
+    store.fail('STORE_FULL', ['settle', 'readAt'])
     await expect(second.start()).rejects.toMatchObject({ code: 'STORE_FULL' })
-    store.fails = false
+    store.heal()
     await second.start()
     await quiet()
     expect(suspects).toEqual([3])
@@ -123,61 +122,35 @@ describe('a start', () => {
 })
 
 /** A store of which nothing can be claimed. */
-function onlyPublishing(of: TroubledStore): TroubledStore {
-  return {
-    ...of,
-    open: async (opening) =>
-      new Proxy(
-        await of.open(opening),
-        overriding('claim', async () => []),
-      ),
-  }
+function onlyPublishing(of: Store): Store {
+  return altered(of, () => ({ claim: async () => [] }))
 }
 
 /** A store that takes long to give the exceptions of a handler. */
-function slowToRecover(of: TroubledStore, subscription: string): TroubledStore {
-  return {
-    ...of,
-    open: async (opening) => {
-      const open = await of.open(opening)
-      return new Proxy(
-        open,
-        overriding('exceptions', async (claim: { subscription: string }) => {
-          if (claim.subscription === subscription) await quiet()
-          return open.exceptions(claim as never)
-        }),
-      )
+function slowToRecover(of: Store, subscription: string): Store {
+  return altered(of, (open) => ({
+    exceptions: async (claim) => {
+      if (claim.subscription === subscription) await quiet()
+      return open.exceptions(claim)
     },
-  }
-}
-
-function overriding<T extends object>(method: string, instead: unknown): ProxyHandler<T> {
-  return {
-    get(target, name) {
-      if (name === method) return instead
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  }
+  }))
 }
 
 describe('a stop', () => {
   test('ends at its deadline while the store fails; the next start finds what could not be written', async () => {
     const seen: number[] = []
     const dp = dispatcher()
-    dp.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
-    await dp.start()
-    store.before = ({ done = [] }) => {
-      if (done.length > 0) store.fails = true
+    const handle = ({ order }: Placed): void => {
+      seen.push(order)
+      if (seen.length === 1) store.fail('STORE_FULL')
     }
+    dp.events.bind(Placed, handle, { name: 'a' })
+    await dp.start()
     await dp.publish(new Placed({ order: 1 }), { key: 'k' })
     await quiet()
     expect(seen).toEqual([1])
     const failed: string[] = []
     dp.observe('storeCloseFailed', ({ error }) => failed.push(error.message))
-    store.before = () => {
-      throw new Error('still')
-    }
     await dp.publish(new Placed({ order: 2 }), { key: 'k' }).catch(() => {})
     await quiet()
     let hasStopped = false
@@ -191,8 +164,7 @@ describe('a stop', () => {
     await stopped
     expect(failed).toHaveLength(1)
     expect(clock.refTimers).toBe(0)
-    store.fails = false
-    store.before = undefined
+    store.heal()
     await dp.start()
     await dp.publish(new Placed({ order: 3 }), { key: 'k' })
     await quiet()
@@ -380,7 +352,7 @@ function orderOf({ message }: { readonly message: object | string }): number {
 
 describe('a log that cannot be read', () => {
   test('is read again after a time, and not each time that something is published', async () => {
-    const dp = dispatcher({ store: failingReads(inner, 3) })
+    const dp = dispatcher({ store: faulty(inner, { on: 'read', times: 3, fail: 'STORE_DAMAGED' }) })
     const seen: number[] = []
     dp.events.bind(Placed, ({ order }) => void seen.push(order), { name: 'a' })
     const delays: number[] = []
@@ -400,18 +372,6 @@ describe('a log that cannot be read', () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   })
 })
-
-/** A store of which the log cannot be read for the first so many times. */
-function failingReads(of: Store, times: number): Store {
-  let more = times
-  return altered(of, (open) => ({
-    read: async (...given) => {
-      if (more === 0) return open.read(...given)
-      more -= 1
-      throw new StoreFailed('STORE_DAMAGED', 'A page is damaged.')
-    },
-  }))
-}
 
 describe('what is not due yet', () => {
   test('is taken back from its durable handlers and from those that are not', async () => {

@@ -1,3 +1,5 @@
+export type { FaultCode, FaultRule, FaultTarget, StoreOperation } from './fault-plan.ts'
+export { faulty, type FaultyStore } from './faulty.ts'
 export type { Chance } from './simulate/chance.ts'
 export { GuaranteeBroken, NonDeterministic, SimulationFailed, Stuck } from './simulate/failures.ts'
 export type { Fault } from './simulate/faults.ts'

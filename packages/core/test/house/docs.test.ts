@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import * as errors from '../../src/errors.ts'
 import * as storeErrors from '../../src/store-errors.ts'
 import { channels } from '../../src/observe.ts'
+import { sabotages } from '../conformance/sabotaged-stores.ts'
 import { root, run } from './run.ts'
 
 const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability', 'time'].map(
@@ -58,6 +59,28 @@ describe('the tables of the guide name', () => {
   })
 })
 
+test('the page about stores lists each one that was made faulty, and the case that finds it out', () => {
+  const page = readFileSync(join(root, 'docs/adapters.md'), 'utf8')
+  const [, table = ''] = page.split('| a store that | is found out by |\n')
+  const rows = [...table.matchAll(/^\| (?!-)(.+?) +\| `(.+?)` +\|$/gm)].map(([, fault, caughtBy]) => ({
+    fault,
+    caughtBy,
+  }))
+  expect(rows).toEqual(sabotages.map(({ fault, caughtBy }) => ({ fault, caughtBy })))
+})
+
+/** The skeleton of a store, as a stranger has it who has copied it: its imports are of the package. */
+function copySkeleton(project: string): void {
+  const folder = join(root, 'packages/core/test/conformance/skeleton')
+  mkdirSync(join(project, 'skeleton'))
+  for (const file of readdirSync(folder)) {
+    const text = readFileSync(join(folder, file), 'utf8')
+      .replaceAll("'../../../src/testing/conformance/index.ts'", "'@iambus/core/testing/conformance'")
+      .replaceAll(/'\.\.\/\.\.\/\.\.\/src\/.+'/g, "'@iambus/core'")
+    writeFileSync(join(project, 'skeleton', file), text)
+  }
+}
+
 /** Each snippet is a program of its own: some merge into the library's types. */
 describe('the snippets of the documentation, in a project that has installed the package', () => {
   let project: string
@@ -69,7 +92,15 @@ describe('the snippets of the documentation, in a project that has installed the
     run(project, 'npm', 'install', '--offline', inject('tarball'))
     mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
     for (const name of linked) symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
-    const compilerOptions = { strict: true, module: 'nodenext', target: 'es2023', lib: ['es2024', 'esnext.disposable'] }
+    copySkeleton(project)
+    const lib = ['es2024', 'esnext.disposable']
+    const compilerOptions = {
+      strict: true,
+      module: 'nodenext',
+      target: 'es2023',
+      lib,
+      allowImportingTsExtensions: true,
+    }
     for (const { file, text } of snippets) {
       writeFileSync(join(project, file), text)
       write(`${file}.json`, { compilerOptions: { ...compilerOptions, noEmit: true, types: ['node'] }, files: [file] })
