@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers'
 import { InvalidOption, shown } from '../errors.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 

@@ -53,6 +53,11 @@ export class MemoryDelays {
     return this.#heap.size
   }
 
+  /** When the next is due, in milliseconds since 1970; `undefined` where none waits. */
+  get dueAt(): number | undefined {
+    return this.#heap.first?.dueAt
+  }
+
   /** Takes a message with its delay, unless it is due: then it gives nothing, and the message is to take its place now. */
   take(dispatch: Dispatch, delay: DelayOptions): Promise<void> | undefined {
     const { clock, observer, seenIds } = this.#parts

@@ -39,6 +39,11 @@ export class StoredDelays {
     this.#timer = new DueTimer(clock, { now: () => store.now(), run: () => this.wake() })
   }
 
+  /** When it looks again what is due, in milliseconds since 1970; `undefined` where it waits for none. */
+  get dueAt(): number | undefined {
+    return this.#timer.dueAt
+  }
+
   /**
    * Appends what is due, and finds out when the next is. To be called once at the start; and when a transaction of the caller's
    * own, or another node, may have stored one that is due sooner than all others.
