@@ -1,4 +1,5 @@
 import { memory } from '@iambus/core/memory'
+import { testDispatcher } from '@iambus/core/testing'
 import assert from 'node:assert/strict'
 import { Accounts } from './accounts.ts'
 import { bank } from './bank.ts'
@@ -18,13 +19,10 @@ export async function plainTest(handler: typeof transfer): Promise<void> {
       accounts.change(...given)
     },
   }
-  const logger = { debug() {}, info() {}, warn() {}, error: console.error }
-  await using dp = bank({ store: memory(), logger }, service, handler)
-  await dp.start()
-  const outcomes = await dp.publish(new TransferRequested({ from: 'anna', to: 'ben', euros: 30 }), {
-    key: 'anna',
-    waitForResponse: true,
-  })
-  assert.equal(outcomes[0]?.status, 'done')
+  await using harness = testDispatcher({ store: memory(), make: (options) => bank(options, service, handler) })
+  await harness.start()
+  await harness.dp.publish(new TransferRequested({ from: 'anna', to: 'ben', euros: 30 }), { key: 'anna' })
+  await harness.settled() // the second attempt takes no time
+  assert.equal(harness.deliveries({ handler: 'transfer' })[0]?.outcome, 'done')
   assert.deepEqual([accounts.of('anna'), accounts.of('ben')], [70, 130])
 }

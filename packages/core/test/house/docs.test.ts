@@ -11,7 +11,7 @@ import { root, run } from './run.ts'
 const learn = ['guide', 'contracts', 'failures', 'middleware', 'durability', 'time'].map(
   (name) => `docs/learn/${name}.md`,
 )
-const pages = ['README.md', ...learn, 'docs/adapters.md']
+const pages = ['README.md', ...learn, 'docs/testing.md', 'docs/adapters.md']
 
 /** What snippets import besides the package: Node's types, schemas, and the optional peers. */
 const linked = [

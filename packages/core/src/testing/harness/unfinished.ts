@@ -35,7 +35,7 @@ export async function leftInStore({ opened }: Bus): Promise<{ behind: readonly B
   const persistence = opened?.persistence
   if (persistence === undefined) return { behind: [], delayed: 0 }
   const { subscriptions, delayed } = await persistence.store.stats()
-  const feeds = [...persistence.feeds.values()].filter(({ isOpen }) => isOpen)
+  const feeds = [...persistence.feeds].filter(({ isOpen }) => isOpen)
   const behind = subscriptions.flatMap(({ name, behind: unread, exceptions }) => {
     const own = feeds.filter(({ parts }) => parts.claim.subscription === name)
     if (own.length === 0) return [] // Nobody here takes it.
