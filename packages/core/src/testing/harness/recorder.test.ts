@@ -89,6 +89,24 @@ test('messages that look alike have numbers, and ids do not show', async () => {
   expect(await run()).toBe(await run())
 })
 
+test('with a store, a request and a delayed message of one delivery are told apart', async () => {
+  await using harness = testDispatcher({ store: memory() })
+  harness.stub(Price, ({ n }) => n)
+  harness.dp.events.bind(
+    Ordered,
+    async ({ n }, { context }) => {
+      await context.request(new Price({ n }))
+      context.publish(new Shipped({ n }), { delayMs: 1_000 })
+    },
+    { name: 'sell' },
+  )
+  await harness.start()
+  await harness.dp.publish(new Ordered({ n: 1 }))
+  await harness.settled()
+  expect(harness.published(Shipped)).toEqual([new Shipped({ n: 1 })])
+  expect(harness.requested(Price)).toEqual([new Price({ n: 1 })])
+})
+
 test('a message with durable handlers, and others, is one', async () => {
   await using harness = testDispatcher({ store: memory() })
   harness.dp.events.bind(Ordered, () => {}, { name: 'kept' })

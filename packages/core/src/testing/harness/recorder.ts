@@ -58,7 +58,7 @@ export class Recorder {
       this.#ends.push(end)
     }
     hear('accepted', ({ envelope, handlers }) => this.#accepted(envelope, handlers))
-    hear('delayed', ({ envelope }) => void (this.#message(envelope).isDelayed = true))
+    hear('delayed', ({ envelope }) => this.#delayed(envelope))
     hear('cancelled', ({ id }) => this.#cancelled(id))
     hear('unhandled', ({ envelope }) => this.#unhandled(envelope))
     hear('started', (notice) => this.#started(notice))
@@ -125,6 +125,13 @@ export class Recorder {
     for (const handler of handlers) this.#add(message, handler)
   }
 
+  /** The same one is delayed twice, where it has durable handlers, and others. */
+  #delayed(envelope: Envelope): void {
+    const known = this.#last(envelope.id)
+    const message = known?.message === envelope.message ? known : this.#new(envelope, 'publish')
+    message.isDelayed = true
+  }
+
   #unhandled(envelope: Envelope): void {
     const known = this.#last(envelope.id)
     if (known?.isDelayed) known.isDelayed = false
@@ -167,8 +174,9 @@ export class Recorder {
     return this.#deliveryOf(envelope.id, handler) ?? this.#add(this.#message(envelope, handler), handler)
   }
 
-  #message(envelope: Envelope, handler?: string): Message {
-    return this.#last(envelope.id) ?? this.#new(envelope, verbOf[routerOf(handler)])
+  #message(envelope: Envelope, handler: string): Message {
+    const known = this.#byId.get(envelope.id)?.findLast(({ type }) => type === envelope.type)
+    return known ?? this.#new(envelope, verbOf[routerOf(handler)])
   }
 
   #new({ message, type, id, key, cause }: Envelope, otherwise: Verb): Message {
