@@ -1,4 +1,4 @@
-import type { Delivery } from '../engine/delivery.ts'
+import type { Delivery, Rest } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Handler } from '../engine/handler.ts'
 import { Envelope, headersOf } from '../message/envelope.ts'
@@ -65,9 +65,16 @@ export class Addressing {
       key,
       headers,
       id,
-      ownId: by?.rest?.kept === undefined ? undefined : causedId(by.id, by.handler, by.rest.recorded?.length ?? 0),
+      ownId: by?.rest?.kept === undefined ? undefined : causedId(by.id, by.handler, placeOf(verb, by.rest)),
       correlationId: correlationId ?? cause?.correlationId,
       cause: by?.asCause,
     })
   }
+}
+
+/** Which of its delivery's messages this one is; requests are counted by themselves, since they may fail and leave nothing. */
+function placeOf(verb: Verb, rest: Rest): number | string {
+  if (verb !== 'request') return rest.recorded?.length ?? 0
+  rest.asked = (rest.asked ?? 0) + 1
+  return `request ${rest.asked}`
 }

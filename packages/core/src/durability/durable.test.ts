@@ -6,7 +6,7 @@ import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
 import { memory } from '../memory/index.ts'
-import { defineCommand, defineEvent } from '../message/define.ts'
+import { defineCommand, defineEvent, defineQuery } from '../message/define.ts'
 import type { Store } from '../ports/store.ts'
 import { deadLetter, retry } from '../routing/recover.ts'
 import { immediate } from '../routing/backoff.ts'
@@ -14,6 +14,7 @@ import { sqlite } from '../sqlite/index.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
+class PriceOf extends defineQuery<{ book: string }, string>('shop.price-of') {}
 class Ship extends defineCommand<{ order: number }>('shop.ship') {}
 
 let directory: string
@@ -43,6 +44,32 @@ describe.each(Object.keys(stores))('a durable handler, on %s', (name) => {
   let store: Store
   beforeEach(() => {
     store = (stores[name] as () => Store)()
+  })
+
+  test('gives each of its requests an id of its own, the same at each attempt', async () => {
+    const dp = dispatcher(store)
+    const ids: string[][] = []
+    const done = Promise.withResolvers<void>()
+    dp.queries.bind(PriceOf, (_, { context }) => context.id, { name: 'price' })
+    dp.events.bind(
+      Placed,
+      async (_, { context }) => {
+        context.publish(new Shipped({ order: 1 }))
+        const asked = [
+          context.request(new PriceOf({ book: 'Emma' })),
+          context.request(new PriceOf({ book: 'Persuasion' })),
+        ]
+        ids.push(await Promise.all(asked))
+        if (context.attempt === 1) throw new Error('once more')
+        done.resolve()
+      },
+      { name: 'a', recover: retry({ attempts: 2, backoff: immediate() }) },
+    )
+    await dp.start()
+    await dp.publish(new Placed({ order: 1 }))
+    await done.promise
+    expect(new Set(ids[0]).size).toBe(2)
+    expect(ids[1]).toEqual(ids[0])
   })
 
   test('handles what is published, each of a key in order', async () => {

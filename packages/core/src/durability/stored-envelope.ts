@@ -86,8 +86,12 @@ function read(stored: StoredMessage, message: object | string, clock: Clock): En
   })
 }
 
-/** The id of a message that a delivery causes: the same each time that it is tried. */
-export function causedId(causeId: string, handler: string, place: number): string {
+/**
+ * The id of a message that a delivery causes: the same each time that it is tried.
+ *
+ * @param place which of its messages it is, or of its requests.
+ */
+export function causedId(causeId: string, handler: string, place: number | string): string {
   const digest = hash('sha256', `${causeId}\n${handler}\n${place}`, 'hex')
   // A UUID of version 8 (RFC 9562): what is in it is its maker's own matter.
   const variant = ((Number.parseInt(digest[16] as string, 16) & 0x3) | 0x8).toString(16)

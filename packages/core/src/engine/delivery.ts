@@ -67,6 +67,8 @@ export interface Rest {
   fault?: Error
   /** What the attempt has caused so far. */
   recorded?: Dispatch[]
+  /** How many requests the attempt has made, where it is kept. */
+  asked?: number
   /** Requests of this delivery's handler that have not ended, but for those with a deadline. */
   requests?: Set<Delivery>
   abort?: AbortController

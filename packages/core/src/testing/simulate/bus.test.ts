@@ -27,7 +27,7 @@ test.each([102, 695_053_305, 694_914_094, 694_854_114])('and in that of the seed
   expect(await simulate(shop, { ...shopping, seeds: 1, firstSeed: seed })).toMatchObject({ runs: 1 })
 })
 
-describe('a fault of our own is found', () => {
+describe('a fault of our own is found', { timeout: 120_000 }, () => {
   afterEach(() => {
     vi.doUnmock('../../durability/log-reader.ts')
     vi.doUnmock('../../durability/feed.ts')
