@@ -22,6 +22,13 @@ export class NonDeterministic extends IambusError {
   }
 }
 
+/** A handler has called something outside, does not wait for it, and it has failed. */
+export class Unawaited extends IambusError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('UNAWAITED', message, options)
+  }
+}
+
 /** What a simulation has found. */
 export interface Finding {
   readonly plan: Plan
@@ -40,13 +47,26 @@ export class SimulationFailed extends IambusError {
   readonly timeline: readonly string[]
 
   constructor({ plan, error, timeline }: Finding, runs: number) {
-    const lines = timeline.map((line, index) => `  ${index + 1}. ${line}`).join('\n')
+    const lines = abridged(timeline.map((line, index) => `  ${index + 1}. ${line}`)).join('\n')
     const replay = planText(plan)
     const found = `Run ${runs} of the simulation, with the seed ${plan.seed}, has failed: ${error.name}: ${error.message}`
     const again = `Again: simulate(make, { ...options, replay: '${replay}' })`
-    super('SIMULATION_FAILED', `${found}\n\nThe smallest run like it:\n${lines}\n\n${again}`, { cause: error })
+    super(
+      'SIMULATION_FAILED',
+      `${found}\n\nThe smallest run like it:\n${lines || '  nothing has happened before'}\n\n${again}`,
+      { cause: error },
+    )
     this.seed = plan.seed
     this.replay = replay
     this.timeline = timeline
   }
+}
+
+/** How many lines of a timeline are printed at most, at each end. */
+const LINES = 40
+
+function abridged(lines: readonly string[]): readonly string[] {
+  if (lines.length <= 2 * LINES) return lines
+  const left = lines.length - 2 * LINES
+  return [...lines.slice(0, LINES), `  ... ${left} more: error.timeline has all of them`, ...lines.slice(-LINES)]
 }

@@ -13,6 +13,13 @@ export interface Given {
   readonly replayed: boolean
 }
 
+/** A delivery that has failed for good. */
+export interface Dead {
+  readonly message: object | string
+  readonly handler: string
+  readonly error: Error
+}
+
 /** The deliveries of one key of a handler, on one node. */
 interface Lane {
   /** Which message a handler has right now. */
@@ -51,6 +58,7 @@ export class Guarantees {
   /** By message and handler. */
   readonly #ended = new Set<string>()
   readonly #committed = new Set<string>()
+  readonly dead: Dead[] = []
   /** The first one that was broken. */
   broken: GuaranteeBroken | undefined
 

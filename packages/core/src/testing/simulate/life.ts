@@ -76,11 +76,13 @@ export class Life {
     try {
       const dp = await make({
         options: { store: this.store, clock, random, logger: silent },
-        remote: (name, service) => remoteOf(name, service, { life: this, steps, say: this.#say }),
+        remote: (name, service) =>
+          remoteOf(name, service, { life: this, steps, say: this.#say, fail: this.#parts.fail }),
       })
       if (!this.isAlive) return
       this.dp = dp
       if (busOf(dp).machine.engine.clock !== clock) throw notGiven()
+      if (busOf(dp).routers.frozen) throw hasStarted()
       this.whenItDies(() => forgetAtExit(busOf(dp).machine.engine))
       this.#watch(dp)
       await dp.start()
@@ -150,7 +152,10 @@ export class Life {
         if (outcome !== 'retry') guarantees.hasOutcome(this, envelope, handler)
       }),
       dp.observe('claimLost', ({ handler }) => this.#say(`what is for ${handler} is another node's now`)),
-      dp.observe('dead', ({ envelope, handler }) => guarantees.hasOutcome(this, envelope, handler)),
+      dp.observe('dead', ({ envelope, handler, error }) => {
+        guarantees.dead.push({ message: envelope.message, handler, error })
+        guarantees.hasOutcome(this, envelope, handler)
+      }),
       dp.observe('dropped', ({ envelope, handler }) => guarantees.hasOutcome(this, envelope, handler)),
     ]
     for (const end of listen) this.whenItDies(end)
@@ -160,6 +165,13 @@ export class Life {
     const { say, nodes } = this.#parts
     say(nodes === 1 ? text : `${this.name}: ${text}`)
   }
+}
+
+function hasStarted(): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    'NOT_SIMULATED',
+    'make() has started the dispatcher. Let it make one, and bind: the simulation starts it.',
+  )
 }
 
 function notGiven(): ImproperlyConfigured {

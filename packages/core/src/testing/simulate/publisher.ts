@@ -1,9 +1,10 @@
 import type { Dispatcher } from '../../dispatcher.ts'
-import { asError, IambusError } from '../../errors.ts'
+import { asError, HandlerDoesNotExist, IambusError, InvalidMessage, InvalidOption, WrongKind } from '../../errors.ts'
 import { markedKind, messageTypeOf, typeName } from '../../message/message-type.ts'
 import type { PublishOptions } from '../../options.ts'
 import { busOf } from '../../dispatcher.ts'
 import type { Life } from './life.ts'
+import type { Timeline } from './timeline.ts'
 
 /** A message to be given to the bus; or that, and what it is given with. */
 export type Message = object | readonly [message: object, options?: PublishOptions]
@@ -18,6 +19,9 @@ export interface PublisherParts {
   /** Whether what may have been accepted is given again, although it has no id by which the bus would know it. */
   readonly mayDuplicate: boolean
   readonly say: (text: string) => void
+  /** Ends the run: the program does not take such a message. */
+  readonly fail: (error: Error) => void
+  readonly timeline: Timeline
 }
 
 /** Whoever publishes, outside of the nodes: gives each message to one of them, and again where it hears of a failure, or nothing. */
@@ -52,10 +56,14 @@ export class Publisher {
     const underWay = { index, life }
     this.#underWay.set(underWay, underWay)
     const verb = verbOf(life.dp as Dispatcher, message)
-    this.#parts.say(`${verb} ${typeName(messageTypeOf(message))} ${inShort(message)}`)
+    const type = typeName(messageTypeOf(message))
+    const { id } = options
+    const name = id === undefined ? type : this.#parts.timeline.nameOf({ id, type })
+    this.#parts.say(`${verb} ${name} ${inShort(message)}`)
     const refused = (error: Error): void => {
       this.#parts.say(`it is refused: ${error.message}`)
       if (error instanceof IambusError && /^(STORE_|NOT_ACCEPTING|STOPPED)/.test(error.code)) this.#again(index)
+      else if (verb !== 'request' || isRefusal(error)) this.#parts.fail(error)
     }
     void this.#tell(life.dp as Dispatcher, { verb, message, options }, (error) => {
       this.#underWay.delete(underWay)
@@ -101,6 +109,12 @@ export class Publisher {
       answered(asError(thrown))
     }
   }
+}
+
+/** Whether the message itself, or its options, are not what the program takes. */
+function isRefusal(error: Error): boolean {
+  const refusals = [HandlerDoesNotExist, InvalidMessage, InvalidOption, WrongKind]
+  return refusals.some((one) => error instanceof one)
 }
 
 function withOptions(one: Message): readonly [message: object, options: PublishOptions] {

@@ -1,4 +1,5 @@
 import { asError } from '../../errors.ts'
+import { Unawaited } from './failures.ts'
 import type { StepFault } from './faults.ts'
 import type { Life } from './life.ts'
 import type { Steps } from './steps.ts'
@@ -23,6 +24,27 @@ export interface RemoteParts {
   readonly life: Life
   readonly steps: Steps
   readonly say: (text: string) => void
+  /** Ends the run: something is wrong with the program. */
+  readonly fail: (error: Error) => void
+}
+
+/** Knows whether somebody waits for it. */
+class Call extends Promise<unknown> {
+  isAwaited = false
+
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  // A promise has a `then`.
+  // oxlint-disable-next-line unicorn/no-thenable
+  override then<A, B>(
+    done?: ((value: unknown) => A | PromiseLike<A>) | null,
+    failed?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.isAwaited = true
+    return super.then(done, failed)
+  }
 }
 
 /** Each call of a method is two steps: it is done there, and its answer arrives. */
@@ -40,8 +62,13 @@ export function remoteOf<T extends object>(name: string, service: T, parts: Remo
   return around as Remote<T>
 }
 
-function called(call: string, go: () => Promise<unknown>, { life, steps, say }: RemoteParts): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+function called(call: string, go: () => Promise<unknown>, { life, steps, say, fail }: RemoteParts): Promise<unknown> {
+  const made: Call = new Call((resolve, given) => {
+    const reject = (error: unknown): void => {
+      if (made.isAwaited) return given(error)
+      const text = `${call} was not awaited, and has failed: in production, nobody would know, or the process would end.`
+      fail(new Unawaited(text, { cause: error }))
+    }
     const answer = (take: () => void): void => {
       if (life.isAlive) steps.add({ life, take })
     }
@@ -73,6 +100,7 @@ function called(call: string, go: () => Promise<unknown>, { life, steps, say }: 
       strike: (fault) => void strike(fault),
     })
   })
+  return made
 }
 
 function inWords(value: unknown): string {

@@ -1,5 +1,6 @@
 import type { Dispatcher } from '../../dispatcher.ts'
-import { asError } from '../../errors.ts'
+import { asError, InvalidOption } from '../../errors.ts'
+import { isThenable } from '../../routing/thenable.ts'
 import { memory } from '../../memory/store.ts'
 import type { Awaitable } from '../../routing/providers.ts'
 import { turn, VirtualClock } from '../virtual-clock.ts'
@@ -7,8 +8,9 @@ import { Chance } from './chance.ts'
 import type { GlobalsWatch } from './determinism.ts'
 import type { Fault, PlannedFault } from './faults.ts'
 import { Stuck } from './failures.ts'
-import { Guarantees } from './guarantees.ts'
+import { type Dead, Guarantees } from './guarantees.ts'
 import { Life, type LifeParts, type SimulatedNode } from './life.ts'
+import { Mischief } from './mischief.ts'
 import type { Plan } from './plan.ts'
 import { type Message, Publisher } from './publisher.ts'
 import { inWords, isDurable, isParked, whatIsLeft } from './rest.ts'
@@ -21,6 +23,8 @@ export interface SimulatedState<W> {
   readonly world: W
   /** What was given to the bus in this run: when a failure is made smaller, these are fewer. */
   readonly messages: readonly (object | string)[]
+  /** What has failed for good so far. */
+  readonly dead: readonly Dead[]
   /** Whether everything has come to rest: no message is under way any more. */
   readonly isSettled: boolean
 }
@@ -44,18 +48,16 @@ export interface Ran {
   readonly timeline: readonly string[]
   readonly steps: number
   readonly faults: readonly PlannedFault[]
+  /** How many deliveries have failed for good. */
+  readonly dead: number
   /** How many messages there were to be given. */
   readonly messages: number
 }
 
-const none: readonly PlannedFault[] = []
-
-/** How many faults strike in one run at most: so each comes to rest. */
-const FAULTS_AT_MOST = 6
-/** And how often time passes while something could happen. */
+/** How often time passes in a run while something could happen. */
 const HASTY_AT_MOST = 12
-/** The time of day is set by up to an hour. */
-const JUMP_MS = 3_600_000
+/** How long a claim lasts where there are several nodes: so that hours take few steps. */
+const LEASE_MS = 60_000
 
 /** One run: from the start of its nodes until everything has come to rest, or something is found. */
 export class Run<W> {
@@ -68,10 +70,7 @@ export class Run<W> {
   readonly #guarantees = new Guarantees(this.#timeline)
   /** Which step is taken. */
   readonly #order: Chance
-  /** Which faults strike, and when. */
-  readonly #mischief: Chance
-  readonly #kinds: readonly Fault[]
-  readonly #rarity: number
+  readonly #mischief: Mischief
   readonly #struck: PlannedFault[] = []
   readonly #world: W
   readonly #publisher: Publisher
@@ -89,18 +88,23 @@ export class Run<W> {
     this.#plan = plan
     this.#watch = watch
     this.#order = new Chance(seed)
-    this.#mischief = new Chance(seed ^ 0x5eed)
-    // Each run has some of the faults only, and few or many of them: so each of them is also seen alone.
-    this.#kinds = subject.faults.filter(() => this.#mischief.oneIn(2))
-    this.#rarity = this.#mischief.of([6, 15, 40])
+    this.#mischief = new Mischief(seed, subject.faults)
     this.#messages = subject.messages(new Chance(seed ^ 0xfeed))
+    const missing = plan.messages?.find((index) => index >= this.#messages.length)
+    if (missing !== undefined) {
+      const text = `replay has the message ${missing}, and there are ${this.#messages.length}, from 0 on.`
+      throw new InvalidOption(`${text} Pass the same messages as the simulation that has printed it.`)
+    }
     this.#world = subject.world()
     const say = (text: string): void => this.#timeline.say(text)
+    const fail = (error: Error): void => void (this.#error ??= error)
     this.#publisher = new Publisher({
       messages: this.#messages,
       chosen: plan.messages ?? this.#messages.map((_, index) => index),
       mayDuplicate: subject.faults.includes('duplicate'),
       say,
+      fail,
+      timeline: this.#timeline,
     })
     const { make, transaction, nodes } = subject
     const world = this.#world
@@ -108,7 +112,7 @@ export class Run<W> {
     this.#parts = {
       nodes,
       // A node that starts takes all that is free: more partitions than nodes would not be shared otherwise either.
-      memory: nodes === 1 ? memory() : memory({ shared: true, partitions: nodes }),
+      memory: nodes === 1 ? memory() : memory({ shared: true, partitions: nodes, leaseMs: LEASE_MS }),
       make: (node) => make({ ...node, world }),
       clock: this.#clock,
       random: jitter.next,
@@ -117,6 +121,7 @@ export class Run<W> {
       timeline: this.#timeline,
       begin: transaction && (() => transaction(world)),
       say,
+      fail,
       started: (life, error) => this.#started(life, error),
     }
     this.#lives = Array.from({ length: nodes }, (_, node) => this.#begin(node))
@@ -135,6 +140,7 @@ export class Run<W> {
       timeline: this.#timeline.lines,
       steps: this.#step,
       faults: this.#struck,
+      dead: this.#guarantees.dead.length,
       messages: this.#messages.length,
     }
   }
@@ -145,7 +151,9 @@ export class Run<W> {
     if (this.#error !== undefined) throw this.#error
     this.#check(false)
     if (this.#step >= this.#subject.maxSteps) {
-      throw new Stuck(`It has not come to rest after ${this.#step} steps. ${inWords(await this.#left())}`)
+      throw new Stuck(
+        `It has not come to rest after ${this.#step} steps: if it should take more, raise maxSteps. ${inWords(await this.#left())}`,
+      )
     }
     const faults = this.#faultsNow()
     for (const fault of faults) this.#strikeBetween(fault)
@@ -171,7 +179,12 @@ export class Run<W> {
       })
     }
     if (this.#guarantees.broken !== undefined) throw this.#guarantees.broken
-    this.#subject.invariant({ world: this.#world, messages: this.#publisher.messages, isSettled })
+    const { dead } = this.#guarantees
+    const state = { world: this.#world, messages: this.#publisher.messages, dead, isSettled }
+    const given: unknown = this.#subject.invariant(state)
+    if (!isThenable(given)) return
+    given.then(undefined, () => {})
+    throw new InvalidOption('The invariant gave a promise: it is asked between two steps. Let it answer at once.')
   }
 
   /** The step to be taken; `undefined` where there is none, or time passes first. */
@@ -209,7 +222,7 @@ export class Run<W> {
     if (inMs === undefined) {
       throw new Stuck(`It does not come to rest, and nothing can happen any more. ${inWords(await this.#left())}`)
     }
-    if (inMs > 0) this.#timeline.say(`${inMs} ms pass`)
+    this.#timeline.passes(inMs)
     this.#clock.fireNext()
     return true
   }
@@ -218,16 +231,11 @@ export class Run<W> {
     const { faults } = this.#plan
     const step = this.#step
     if (faults !== undefined) return faults.filter((one) => one.step === step)
-    if (this.#struck.length >= FAULTS_AT_MOST || this.#kinds.length === 0) return none
-    if (!this.#mischief.oneIn(this.#rarity)) return none
-    const fault = this.#mischief.of(this.#kinds)
-    return [{ step, fault, detail: this.#detailOf(fault) }]
-  }
-
-  #detailOf(fault: Fault): number {
-    if (fault === 'duplicate') return this.#mischief.below(this.#messages.length)
-    if (fault === 'crash') return this.#mischief.below(this.#lives.length)
-    return fault === 'clock-jump' ? this.#mischief.below(2 * JUMP_MS) - JUMP_MS : 0
+    return this.#mischief.at(step, {
+      struck: this.#struck.length,
+      messages: this.#messages.length,
+      nodes: this.#lives.length,
+    })
   }
 
   /** Those that come between two steps. */

@@ -33,7 +33,7 @@ export interface SimulateOptions<W> {
   readonly transaction?: ((world: W) => SimulatedTransaction) | undefined
   /** For how much virtual time a run goes on at least, in milliseconds: so that schedules come due. Default 0. */
   readonly forMs?: number | undefined
-  /** After how many steps a run that has not come to rest is given up. Default 5 000. */
+  /** After how many steps a run that has not come to rest is given up. Default 100 000. */
   readonly maxSteps?: number | undefined
   /** Repeats the one run that a failed simulation has printed. Default: all seeds are run. */
   readonly replay?: string | undefined
@@ -44,6 +44,8 @@ export interface SimulationReport {
   readonly runs: number
   readonly firstSeed: number
   readonly steps: number
+  /** How many deliveries have failed for good, in all runs. */
+  readonly dead: number
   /** How often each fault has struck. */
   readonly faults: Readonly<Record<Fault, number>>
 }
@@ -104,6 +106,7 @@ async function simulated<W>(
   const faults = Object.fromEntries(FAULTS.map((fault) => [fault, 0])) as Record<Fault, number> // The keys are those.
   let runs = 0
   let steps = 0
+  let dead = 0
   const watch = new GlobalsWatch()
   try {
     for (const plan of plans) {
@@ -112,12 +115,13 @@ async function simulated<W>(
       if (ran.error !== undefined)
         throw await failed(plan, ran, { runs, subject, watch, isReplay: replay !== undefined })
       steps += ran.steps
+      dead += ran.dead
       for (const { fault } of ran.faults) faults[fault] += 1
     }
   } finally {
     watch.end()
   }
-  return { runs, firstSeed, steps, faults }
+  return { runs, firstSeed, steps, dead, faults }
 }
 
 /** What fails is run once more: where it is another run then, something but the seed decides. */
@@ -158,7 +162,7 @@ function subjectOf<W>(
     throw new InvalidOption(`make is ${shown(make)}. Pass a function that makes a dispatcher.`)
   checkNames('simulate()', options, known)
   const { messages, world, invariant = () => {}, transaction, faults = FAULTS } = options
-  const { nodes = 1, forMs = 0, maxSteps = 5_000 } = options
+  const { nodes = 1, forMs = 0, maxSteps = 100_000 } = options
   if (typeof messages !== 'function' && !Array.isArray(messages)) {
     throw new InvalidOption(`messages is ${shown(messages)}. Pass an array of messages, or a function that makes one.`)
   }

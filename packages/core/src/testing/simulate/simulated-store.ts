@@ -1,5 +1,7 @@
 import type { MemoryStore } from '../../memory/store.ts'
 import type { Claim, NewMessage, OpenStore, Settlement, Store, StoreOpening } from '../../ports/store.ts'
+import { asError, InvalidOption } from '../../errors.ts'
+import { isThenable } from '../../routing/thenable.ts'
 import { StoreFailed } from '../../store-errors.ts'
 import type { Life } from './life.ts'
 import type { Guarantees } from './guarantees.ts'
@@ -21,7 +23,12 @@ export interface SimulatedStoreParts {
   readonly guarantees: Guarantees
   readonly begin: (() => SimulatedTransaction) | undefined
   readonly say: (text: string) => void
+  /** Ends the run: something is wrong with what is simulated. */
+  readonly fail: (error: Error) => void
 }
+
+const atOnce =
+  'It has to write at once what it was told; what may fail belongs into the function that is given to context.commit.'
 
 /** What the parts of an open store do: the reads of it, while they wait for nobody. All others are writes, in their order. */
 const reads: ReadonlySet<string> = new Set([
@@ -52,6 +59,7 @@ export class SimulatedStore implements Store {
   readonly #transactions = new Map<unknown, unknown>()
   #opened: OpenStore | undefined
   #failing: SimulatedFailure | undefined
+  #atCommit = false
 
   constructor(parts: SimulatedStoreParts, life: Life) {
     this.isShared = parts.memory.isShared
@@ -120,10 +128,28 @@ export class SimulatedStore implements Store {
 
   #settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
     const { work } = settlement
+    const opened = this.#opened as OpenStore
+    if (work === undefined) return this.#call('settle', () => opened.settle(claim, settlement))
+    const go = this.#withWork(claim, { ...settlement, work })
+    // The same, but for the commit at its end: nothing of it is stored.
+    const fruitless = this.#withWork(claim, {
+      ...settlement,
+      work: async (tx) => {
+        await work(tx)
+        throw new SimulatedFailure()
+      },
+    })
+    return this.#call('settle', go, fruitless)
+  }
+
+  #withWork(
+    claim: Claim | undefined,
+    settlement: Settlement & { readonly work: NonNullable<Settlement['work']> },
+  ): () => Promise<readonly boolean[]> {
+    const { work } = settlement
     const { guarantees, begin } = this.#parts
     const opened = this.#opened as OpenStore
-    return this.#call('settle', async () => {
-      if (work === undefined) return opened.settle(claim, settlement)
+    return async () => {
       const own = begin?.()
       const forget = own && this.#life.whenItDies(() => own.rollback())
       try {
@@ -134,7 +160,7 @@ export class SimulatedStore implements Store {
             return work(own === undefined ? tx : own.tx)
           },
         })
-        own?.commit()
+        if (own !== undefined) this.#commit(own)
         if (claim !== undefined) guarantees.committed(claim, settlement)
         return isNew
       } catch (error) {
@@ -144,28 +170,47 @@ export class SimulatedStore implements Store {
         this.#transactions.delete(own?.tx)
         forget?.()
       }
-    })
+    }
   }
 
-  #call<T>(name: string, go: () => Promise<T>): Promise<T> {
+  /** What is stored cannot be undone any more: the world's own commit has to do what it is told, at once. */
+  #commit(own: SimulatedTransaction): void {
+    try {
+      const given: unknown = own.commit()
+      if (!isThenable(given)) return
+      given.then(undefined, () => {})
+      this.#parts.fail(new InvalidOption(`transaction().commit() gave a promise. ${atOnce}`))
+    } catch (thrown) {
+      const text = `transaction().commit() threw: ${asError(thrown).message}. ${atOnce}`
+      this.#parts.fail(new InvalidOption(text))
+    }
+  }
+
+  /** @param fruitless what also may happen, in place of a failure before anything is done. */
+  #call<T>(name: string, go: () => Promise<T>, fruitless?: () => Promise<T>): Promise<T> {
     if (this.#failing !== undefined && !reads.has(name)) return Promise.reject(this.#failing)
     return new Promise((resolve, reject) => {
       const line = reads.has(name) ? undefined : this.#writes
       const answer = (take: () => void): void => {
         if (this.#life.isAlive) steps.add({ life: this.#life, line: line && this.#answers, take })
       }
+      const take = (what: () => Promise<T>): void => {
+        void what().then(
+          (value) => answer(() => resolve(value)),
+          (error: unknown) => answer(() => reject(error)),
+        )
+      }
       const { steps, say } = this.#parts
       const step: WriteStep = {
         life: this.#life,
         line,
-        take: () => {
-          void go().then(
-            (value) => answer(() => resolve(value)),
-            (error: unknown) => answer(() => reject(error)),
-          )
-        },
+        take: () => take(go),
         faults: name === 'append' ? ['store-failure', 'lost-answer'] : ['store-failure'],
         strike: (fault) => {
+          if (fruitless !== undefined && this.#isAtCommit()) {
+            say(`the store fails at the commit: ${name}`)
+            return take(fruitless)
+          }
           say(
             fault === 'lost-answer'
               ? `the store does it, and the answer gets lost: ${name}`
@@ -178,6 +223,12 @@ export class SimulatedStore implements Store {
       }
       steps.add(step)
     })
+  }
+
+  /** A transaction fails by turns at its commit, and at its beginning. */
+  #isAtCommit(): boolean {
+    this.#atCommit = !this.#atCommit
+    return this.#atCommit
   }
 
   /** Where one cannot be stored, those that wait behind it fail too; and those of whoever has not heard of it yet. */
