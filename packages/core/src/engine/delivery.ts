@@ -5,7 +5,7 @@ import { type Cause, Envelope } from '../message/envelope.ts'
 import { messageTypeOf, typeName } from '../message/message-type.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import { noOptions, type RecordedOptions, type RequestOptions } from '../options.ts'
-import type { Transaction } from '../ports/store.ts'
+import type { WorkTransaction } from '../ports/store.ts'
 import type { Context } from '../routing/context.ts'
 import { AlreadyCommitted } from '../store-errors.ts'
 import type { Deadline } from './deadlines.ts'
@@ -249,7 +249,7 @@ export class Delivery implements Context {
     return this.target.outlet.request(message, options, this) as Promise<ResultOf<M>>
   }
 
-  commit<T>(work: (tx: Transaction) => T): Promise<Awaited<T>> {
+  commit<T>(work: (tx: WorkTransaction) => T): Promise<Awaited<T>> {
     const committed = this.target.outlet.commit(work, this) as Promise<Awaited<T>>
     committed.catch(() => {}) // Not awaited, it is no failure of its own: the attempt has failed by that.
     return committed

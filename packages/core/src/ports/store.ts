@@ -56,6 +56,15 @@ export interface StoreTransactions {}
 /** A transaction of one of the stores in use; unknown until one of them is imported. */
 export type Transaction = keyof StoreTransactions extends never ? unknown : StoreTransactions[keyof StoreTransactions]
 
+/** What `work` is given in `context.commit(work)`. Where several stores are in use, it has what each of them gives: it knows its own. */
+export type WorkTransaction = keyof StoreTransactions extends never
+  ? unknown
+  : { [name in keyof StoreTransactions]: (tx: StoreTransactions[name]) => void }[keyof StoreTransactions] extends (
+        tx: infer All,
+      ) => void
+    ? All
+    : never
+
 /** A message as it is stored. */
 export interface StoredMessage {
   readonly id: string
@@ -140,7 +149,8 @@ export interface Settlement {
   readonly caused?: readonly NewMessage[]
   /**
    * The effects of a handler, in the same transaction: given the transaction, it writes, and gives what else is caused. If it
-   * throws, or rejects, nothing of this settlement is stored, and `settle` rejects with its error.
+   * throws, or rejects, nothing of this settlement is stored, and `settle` rejects with its error. One that is asynchronous is stored
+   * when it is done: what is called meanwhile may be stored before.
    */
   readonly work?: ((tx: unknown) => readonly NewMessage[] | Promise<readonly NewMessage[]>) | undefined
 }

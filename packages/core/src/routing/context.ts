@@ -2,7 +2,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Fits, ResultOf } from '../message/kind.ts'
 import type { StringMessage } from '../message/message-type.ts'
 import type { RecordedOptions, RequestOptions } from '../options.ts'
-import type { Transaction } from '../ports/store.ts'
+import type { WorkTransaction } from '../ports/store.ts'
 
 /**
  * What a handler knows of its delivery besides the message, and how it causes others.
@@ -63,5 +63,5 @@ export interface Context {
    * @throws {ImproperlyConfigured} without a store. @throws {AlreadyCommitted} the second time.
    * @throws what `work` throws, and {@link StoreFailed}: then nothing is stored.
    */
-  commit<T>(work: (tx: Transaction) => T): Promise<Awaited<T>>
+  commit<T>(work: (tx: WorkTransaction) => T): Promise<Awaited<T>>
 }

@@ -30,13 +30,15 @@ const journey = [
 ]
 const shared = ['ports', 'errors.ts', 'store-errors.ts', 'options.ts', 'notices.ts', 'store-notices.ts', 'observe.ts']
 /** Stores: each implements a port, and knows nothing else. Whoever puts the parts together chooses one. */
-const adapters = ['memory', 'sqlite']
+const adapters = ['memory', 'sqlite', 'postgres']
 /** What shows that an adapter does what its port says: it knows the ports only, and nothing of the bus knows it. */
 const suites = ['testing/conformance']
 /** Where users test their handlers: the last station, which no other one knows, and not the door either. */
 const kit = 'testing'
 /** What stands apart, behind a subpath of its own: it knows what stores know, and a package that is an optional peer. */
 const apart: Readonly<Record<string, string>> = { cron: 'croner' }
+/** A package that an adapter takes where it is installed: an optional peer. */
+const drivers: Readonly<Record<string, string>> = { postgres: 'pg' }
 const door = 'index.ts'
 
 const drawers = ['utils', 'lib', 'common', 'base', 'helpers', 'types', 'interfaces']
@@ -58,7 +60,8 @@ const placeOf = (path: string): string =>
 
 function isAllowed(importer: string, { specifier, typeOnly }: Import): boolean {
   const from = placeOf(importer)
-  if (!specifier.startsWith('.')) return specifier.startsWith('node:') || specifier === apart[from]
+  if (!specifier.startsWith('.'))
+    return specifier.startsWith('node:') || [apart[from], drivers[from]].includes(specifier)
   const to = placeOf(posix.join(posix.dirname(importer), specifier))
   if (from === door) return to !== door && to !== kit && !(to in apart)
   if (shared.includes(from)) return shared.includes(to) || (to === 'message' && typeOnly)

@@ -49,8 +49,7 @@ class Program {
     await this.#openAnew()
     await this.#claim()
     for (let n = 0; n < steps; n += 1) {
-      // What is called first is stored first, whether anybody waits for it or not.
-      await Promise.all(Array.from({ length: 1 + this.#random.below(4) }, () => this.#act()))
+      await this.#some(1 + this.#random.below(4))
       await this.#compare()
       if (this.#random.oneIn(6)) await this.#restart()
     }
@@ -58,8 +57,25 @@ class Program {
     await this.#compare()
   }
 
-  async #act(): Promise<void> {
-    switch (this.#random.of(acts)) {
+  /** What is called first is stored first, whether anybody waits for it or not; work that is asynchronous, when it is done. */
+  async #some(count: number): Promise<void> {
+    let calls: Promise<void>[] = []
+    for (let n = 0; n < count; n += 1) {
+      const what = this.#random.of(acts)
+      const isWork = what === 'work' || what === 'fail'
+      if (!isWork || this.#trial.has('syncWork')) {
+        calls.push(this.#act(what))
+        continue
+      }
+      await Promise.all(calls)
+      calls = []
+      await this.#act(what)
+    }
+    await Promise.all(calls)
+  }
+
+  async #act(what: (typeof acts)[number]): Promise<void> {
+    switch (what) {
       case 'append':
         return this.#append(this.#newMessages(4))
       case 'settle':

@@ -136,7 +136,10 @@ export const working: readonly CaseDefinition[] = [
         [1, 0, 1],
       )
       const ids = (await idsOf(again)).filter((id) => !id.startsWith('m'))
-      deepEqual(ids, ['before', 'of events/a', 'of events/c', 'after'])
+      // What is asynchronous is stored when it is done: a store may do other things meanwhile.
+      const inOrder = isAsync ? [ids[0], ...ids.slice(1).sort()] : ids
+      const expected = ['of events/a', 'of events/c']
+      deepEqual(inOrder, isAsync ? ['before', 'after', ...expected] : ['before', ...expected, 'after'])
       deepEqual((await trial.effects()).sort(), ['events/a', 'events/c'])
     },
   ),

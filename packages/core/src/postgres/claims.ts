@@ -1,0 +1,112 @@
+import { Progress } from '../ports/progress.ts'
+import type { Claim, Exception, TypeRange } from '../ports/store.ts'
+import type { HeldClaims } from './held-claims.ts'
+import { numberOf, optional } from './messages.ts'
+import type { Reads } from './reads.ts'
+import type { Statements } from './statements.ts'
+import type { Writer } from './writer.ts'
+
+interface ClaimsParts {
+  readonly statements: Statements
+  readonly writer: Writer
+  readonly reads: Reads
+  readonly held: HeldClaims
+  readonly node: string
+  readonly leaseMs: number
+  readonly partitions: number
+  readonly channel: string
+  /** The subscriptions of this node: their ids, by name. */
+  readonly ids: ReadonlyMap<string, number>
+  /** What the heartbeat has told. */
+  readonly beat: (told: { readonly now: number; readonly isOnDuty: boolean }) => void
+}
+
+/** Who may work for a subscription in a partition: leases, which end unless they are renewed, each with an epoch. */
+export class Claims {
+  readonly #parts: ClaimsParts
+
+  constructor(parts: ClaimsParts) {
+    this.#parts = parts
+  }
+
+  claim(): Promise<readonly Claim[]> {
+    const { statements, writer, ids, node, leaseMs, held, partitions } = this.#parts
+    const names = new Map([...ids].map(([name, id]) => [id, name]))
+    const wanted = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
+    const [subscriptions, places] = [wanted.map(([id]) => id), wanted.map(([, partition]) => partition)]
+    return writer.alone(async (tx) => {
+      if (wanted.length === 0) return []
+      const { rows } = await tx.query(statements.text('claim'), [subscriptions, places, node, leaseMs])
+      if (rows.length === 0) return []
+      const of = [rows.map((row) => row['subscription']), rows.map((row) => row['partition'])]
+      const ranges = (await tx.query(statements.text('ranges'), of)).rows
+      const claims = rows.map((row): Claim => claimOf(row, names, ranges))
+      for (const claim of claims) held.add(claim, ids.get(claim.subscription) as number)
+      return claims
+    })
+  }
+
+  /** Also tells the others that this node lives. */
+  renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+    const { statements, writer, node, leaseMs, ids, beat } = this.#parts
+    return writer.alone(async (tx) => {
+      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs])
+      beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
+      const kept = new Set(rows.map((row) => nameOf(row)))
+      return claims.filter(({ subscription, partition, epoch }) => {
+        return kept.has(nameOf({ subscription: ids.get(subscription), partition, epoch }))
+      })
+    })
+  }
+
+  release(claims: readonly Claim[]): Promise<void> {
+    const { statements, writer, node, ids, held, channel } = this.#parts
+    return writer.alone(async (tx) => {
+      if (claims.length === 0) return
+      await tx.query(statements.text('release'), [
+        claims.map(({ subscription }) => ids.get(subscription) ?? -1),
+        claims.map(({ partition }) => partition),
+        claims.map(({ epoch }) => epoch),
+        node,
+        channel,
+      ])
+      for (const claim of claims) held.forget(claim)
+    })
+  }
+
+  async exceptions({ subscription, partition }: Claim): Promise<readonly Exception[]> {
+    const { reads, ids } = this.#parts
+    const rows = await reads.run('exceptions', [ids.get(subscription) ?? -1, partition])
+    return rows.map((row) => ({
+      position: numberOf(row['position']),
+      key: (row['key'] as string | null) ?? undefined,
+      state: row['state'] as Exception['state'], // As it was written.
+      dueAt: optional(row['due_at']),
+      note: (row['note'] as string | null) ?? undefined,
+    }))
+  }
+}
+
+function nameOf({ subscription, partition, epoch }: Record<string, unknown>): string {
+  return `${String(subscription)}#${String(partition)}#${String(epoch)}`
+}
+
+function claimOf(
+  row: Record<string, unknown>,
+  names: ReadonlyMap<number, string>,
+  ranges: readonly Record<string, unknown>[],
+): Claim {
+  const id = row['subscription'] as number
+  const partition = row['partition'] as number
+  const own = ranges.filter((range) => range['subscription'] === id && range['partition'] === partition)
+  return {
+    subscription: names.get(id) as string, // It was asked for.
+    partition,
+    epoch: numberOf(row['epoch']),
+    progress: new Progress(numberOf(row['cursor']), numberOf(row['reach']), row['finished'] as Uint8Array),
+    isClean: row['is_clean'] === true,
+    takes: own.map((range): TypeRange => {
+      return { type: range['type'] as string, after: numberOf(range['after']), upTo: optional(range['up_to']) }
+    }),
+  }
+}

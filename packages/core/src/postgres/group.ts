@@ -1,0 +1,179 @@
+import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
+import type { PostgresTransaction } from './client.ts'
+import { type Draft, HeldClaims } from './held-claims.ts'
+import { Batch } from './messages.ts'
+import type { Statements } from './statements.ts'
+
+/** What groups work with. */
+export interface GroupParts {
+  readonly statements: Statements
+  readonly claims: HeldClaims
+  readonly node: string
+  readonly partitions: number
+  readonly dedupeMs: number
+}
+
+/** What is to be stored for one call: messages, with what has happened to those of a claim or without. */
+export interface Entry {
+  readonly claim?: Claim | undefined
+  readonly settlement?: Settlement | undefined
+  readonly messages: readonly NewMessage[]
+}
+
+/** Those whose claims another node has: nothing was stored. */
+export class ClaimsLost extends Error {
+  readonly claims: readonly Claim[]
+
+  constructor(claims: readonly Claim[]) {
+    super(`${claims.length} claims were lost.`)
+    this.claims = claims
+  }
+}
+
+/**
+ * What several calls store, written as one: each thing by one statement, whatever the number of calls. Of what is written twice,
+ * the last counts.
+ */
+export class Group {
+  readonly #parts: GroupParts
+  readonly #entries: readonly Entry[]
+  readonly #drafts = new Map<string, Draft>()
+  /** By subscription, partition and position; `undefined` for what was cleared. */
+  readonly #exceptions = new Map<string, readonly [draft: Draft, position: number, exception: Exception | undefined]>()
+  /** By id; `undefined` for what is no dead letter any more. */
+  readonly #letters = new Map<string, StoredDeadLetter | undefined>()
+  readonly #batch: Batch
+
+  constructor(parts: GroupParts) {
+    this.#parts = parts
+    this.#batch = new Batch(parts.partitions)
+    this.#entries = []
+  }
+
+  /** @throws {StoreFailed} with `CLAIM_LOST`. @throws {RangeError} Then nothing of it is in the group. */
+  add(entry: Entry): void {
+    const { claim, settlement, messages } = entry
+    if (settlement !== undefined) this.#settle(claim, settlement)
+    this.#batch.add(messages)
+    ;(this.#entries as Entry[]).push(entry)
+  }
+
+  #settle(claim: Claim | undefined, settlement: Settlement): void {
+    const draft = claim && this.#parts.claims.settle(this.#drafts, claim, settlement)
+    if (draft !== undefined) {
+      for (const one of settlement.exceptions ?? []) this.#except(draft, one.position, one)
+      for (const position of settlement.cleared ?? []) this.#except(draft, position, undefined)
+    }
+    for (const letter of settlement.dead ?? []) {
+      this.#letters.delete(letter.id)
+      this.#letters.set(letter.id, letter)
+    }
+    for (const id of settlement.revived ?? []) this.#letters.set(id, undefined)
+  }
+
+  #except(draft: Draft, position: number, exception: Exception | undefined): void {
+    const { held, claim } = draft
+    this.#exceptions.set(`${held.subscription}#${claim.partition}#${position}`, [draft, position, exception])
+  }
+
+  /** Whether it has messages only: one statement is all that it takes. */
+  get isPlain(): boolean {
+    return this.#drafts.size === 0 && this.#letters.size === 0
+  }
+
+  /** Whether there is anything to store. */
+  get isEmpty(): boolean {
+    return this.isPlain && this.#batch.isEmpty
+  }
+
+  get hasMessages(): boolean {
+    return !this.#batch.isEmpty
+  }
+
+  /**
+   * Writes it, in the order in which every node locks rows: claims, and then the tails of partitions. Gives for each entry which of
+   * its messages are new.
+   *
+   * @throws {ClaimsLost} Then the transaction has to be rolled back.
+   */
+  async write(tx: PostgresTransaction): Promise<readonly (readonly boolean[])[]> {
+    await this.#writeClaims(tx)
+    await this.#writeExceptions(tx)
+    await this.#writeLetters(tx)
+    return this.#append(tx)
+  }
+
+  /** It is stored for good. Tells whether a cursor has moved, or an exception was cleared: something may be removed then. */
+  stored(): boolean {
+    const hasMoved = this.#parts.claims.adopt(this.#drafts.values())
+    return hasMoved || [...this.#exceptions.values()].some(([, , exception]) => exception === undefined)
+  }
+
+  async #writeClaims(tx: PostgresTransaction): Promise<void> {
+    const drafts = [...this.#drafts.values()]
+    if (drafts.length === 0) return
+    const { rows } = await tx.query(this.#parts.statements.text('advance'), [
+      drafts.map(({ held }) => held.subscription),
+      drafts.map(({ claim }) => claim.partition),
+      drafts.map(({ held }) => held.epoch),
+      drafts.map(({ progress }) => progress.cursor),
+      drafts.map(({ progress }) => progress.reach),
+      drafts.map(({ progress }) => Buffer.from(progress.finished)),
+      this.#parts.node,
+    ])
+    if (rows.length === drafts.length) return
+    const kept = new Set(rows.map(({ subscription, partition }) => `${String(subscription)}#${String(partition)}`))
+    const lost = drafts.filter(({ held, claim }) => !kept.has(`${held.subscription}#${claim.partition}`))
+    throw new ClaimsLost(lost.map(({ claim }) => claim))
+  }
+
+  async #writeExceptions(tx: PostgresTransaction): Promise<void> {
+    const all = [...this.#exceptions.values()]
+    const kept = all.flatMap(([{ held, claim }, position, exception]) => {
+      if (exception === undefined) return []
+      const { key, state, dueAt, note } = exception
+      return [
+        { subscription: held.subscription, partition: claim.partition, position, key, state, due_at: dueAt, note },
+      ]
+    })
+    const cleared = all.filter(([, , exception]) => exception === undefined)
+    const { statements } = this.#parts
+    if (kept.length > 0) await tx.query(statements.text('except'), [JSON.stringify(kept)])
+    if (cleared.length === 0) return
+    await tx.query(statements.text('clear'), [
+      cleared.map(([{ held }]) => held.subscription),
+      cleared.map(([{ claim }]) => claim.partition),
+      cleared.map(([, position]) => position),
+    ])
+  }
+
+  async #writeLetters(tx: PostgresTransaction): Promise<void> {
+    if (this.#letters.size === 0) return
+    const { statements } = this.#parts
+    await tx.query(statements.text('revive'), [[...this.#letters.keys()]])
+    const buried = [...this.#letters.values()].filter((letter) => letter !== undefined)
+    if (buried.length > 0) await tx.query(statements.text('bury'), [JSON.stringify(buried.map(rowOf))])
+  }
+
+  async #append(tx: PostgresTransaction): Promise<readonly (readonly boolean[])[]> {
+    const { statements, dedupeMs } = this.#parts
+    const batch = this.#batch
+    const { rows } = batch.isEmpty ? { rows: [] } : await tx.query(statements.text('append'), [batch.json, dedupeMs])
+    const areNew = batch.areNew(rows)
+    let from = 0
+    return this.#entries.map(({ messages }) => areNew.slice(from, (from += messages.length)))
+  }
+}
+
+function rowOf(letter: StoredDeadLetter, n: number): object {
+  const { message, correlationId, diedAt, isReplaying, id, ...rest } = letter
+  return {
+    ...message,
+    ...rest,
+    n,
+    letter_id: id,
+    correlation_id: correlationId,
+    died_at: diedAt,
+    is_replaying: isReplaying,
+  }
+}

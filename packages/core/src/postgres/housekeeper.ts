@@ -1,0 +1,81 @@
+import type { PostgresTransaction } from './client.ts'
+import { numberOf } from './messages.ts'
+import type { Completion } from './settings.ts'
+import type { StatementName, Statements } from './statements.ts'
+
+interface HousekeeperParts {
+  readonly statements: Statements
+  readonly connection: PostgresTransaction
+  readonly completion: Completion
+  /** For how long a dead node is remembered, in milliseconds. */
+  readonly forgetAfterMs: number
+  /** Called with what failed: it is tried again when there is something to do. */
+  readonly failed: (error: unknown) => void
+}
+
+/** How many finished messages of a partition are removed at a time. */
+const AT_A_TIME = 1_000
+
+/** Removes what is finished, and what is forgotten: on one node at a time, in small batches. */
+export class Housekeeper {
+  readonly #parts: HousekeeperParts
+  #isWanted = false
+  #running: Promise<void> | undefined
+  #isClosed = false
+  /** Whether this node is the one that does it. */
+  isOnDuty = false
+
+  constructor(parts: HousekeeperParts) {
+    this.#parts = parts
+  }
+
+  /** There may be something to remove. */
+  wake(): void {
+    this.#isWanted = true
+    if (!this.isOnDuty || this.#isClosed || this.#running !== undefined) return
+    this.#running = this.#run().finally(() => (this.#running = undefined))
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#running
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#isWanted && this.isOnDuty && !this.#isClosed) {
+        this.#isWanted = false
+        while ((await this.#prune()) && !this.#isClosed);
+      }
+    } catch (error) {
+      this.#parts.failed(error)
+    }
+  }
+
+  /** What is not as urgent. */
+  async tidy(): Promise<void> {
+    if (!this.isOnDuty || this.#isClosed) return
+    await this.#ask('forgetSeen', [AT_A_TIME])
+    await this.#ask('forgetMembers', [this.#parts.forgetAfterMs])
+    this.wake()
+  }
+
+  /** Tells whether there is more. */
+  async #prune(): Promise<boolean> {
+    const { completion } = this.#parts
+    const keepMs = typeof completion === 'string' ? [] : [completion.keepMs]
+    const name = completion === 'archive' ? 'archive' : completion === 'delete' ? 'prune' : 'pruneOld'
+    const [row] = await this.#ask(name, [AT_A_TIME, ...keepMs])
+    await this.#ask(completion === 'archive' ? 'archiveCleared' : 'pruneCleared', [])
+    return row?.['is_behind'] === true && numberOf(row['count']) > 0
+  }
+
+  async #ask(name: StatementName, params: unknown[]): Promise<readonly Record<string, unknown>[]> {
+    return (await this.#parts.connection.query(this.#parts.statements.text(name), params)).rows
+  }
+}

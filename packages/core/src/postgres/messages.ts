@@ -1,0 +1,69 @@
+import { partitionOf } from '../ports/partition.ts'
+import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
+
+/** Messages on their way to the server: which of them are sent, and what has become of each. */
+export class Batch {
+  readonly #partitions: number
+  readonly #rows: unknown[] = []
+  readonly #ids = new Set<string>()
+  /** Which row each message is; `undefined` for one that repeats another one of the batch. */
+  readonly #places: (number | undefined)[] = []
+
+  /** @param partitions how many the log has. */
+  constructor(partitions: number) {
+    this.#partitions = partitions
+  }
+
+  get isEmpty(): boolean {
+    return this.#rows.length === 0
+  }
+
+  add(messages: readonly NewMessage[]): void {
+    for (const message of messages) this.#places.push(this.#place(message))
+  }
+
+  #place(message: NewMessage): number | undefined {
+    const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt } = message
+    if (mayRepeat && this.#ids.size === this.#ids.add(id).size) return undefined
+    const n = this.#rows.length
+    const partition = partitionOf(message, this.#partitions)
+    const repeats = mayRepeat ? true : undefined
+    this.#rows.push({ n, partition, id, type, key, time, envelope, body, crc, repeats, due_at: dueAt })
+    return n
+  }
+
+  /** As the statements `append` and `publish` take them. */
+  get json(): string {
+    return JSON.stringify(this.#rows)
+  }
+
+  /** For each message whether it is new, by the rows that the statement gave. */
+  areNew(rows: readonly Record<string, unknown>[]): readonly boolean[] {
+    const taken = new Set(rows.map(({ n }) => n))
+    return this.#places.map((place) => place !== undefined && taken.has(place))
+  }
+}
+
+/** A number of the server, which drivers give as a text where it may be a big one. */
+export const numberOf = (value: unknown): number => Number(value)
+
+export const optional = (value: unknown): number | undefined =>
+  value === null || value === undefined ? undefined : Number(value)
+
+/** The message in a row that has its columns. */
+export function messageOf(row: Record<string, unknown>): StoredMessage {
+  const { id, type, key, envelope, body } = row as Record<string, string> & { readonly key: string | null }
+  return {
+    id: id as string,
+    type: type as string,
+    key: key ?? undefined,
+    time: numberOf(row['time']),
+    envelope: envelope as string,
+    body: body as string,
+    crc: numberOf(row['crc']),
+  }
+}
+
+export function loggedOf(row: Record<string, unknown>): LoggedMessage {
+  return { ...messageOf(row), position: numberOf(row['position']) }
+}

@@ -1,0 +1,251 @@
+import type { Clock } from '../ports/clock.ts'
+import type {
+  Claim,
+  DeadLetterLog,
+  Exception,
+  Finding,
+  LoggedMessage,
+  NewMessage,
+  OpenStore,
+  ScheduleStore,
+  Settlement,
+  StoreStats,
+} from '../ports/store.ts'
+import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { Claims } from './claims.ts'
+import type { PostgresClient, PostgresPool, PostgresTransaction } from './client.ts'
+import { Connection } from './connection.ts'
+import { PostgresDeadLetters } from './dead-letters.ts'
+import { Delays } from './delays.ts'
+import { failureOf, stateOf } from './failure.ts'
+import { HeldClaims } from './held-claims.ts'
+import { Housekeeper } from './housekeeper.ts'
+import { Batch, numberOf } from './messages.ts'
+import { Reads } from './reads.ts'
+import type { Registered } from './registration.ts'
+import { ServerTime } from './server-time.ts'
+import type { PostgresSettings } from './settings.ts'
+import type { Statements } from './statements.ts'
+import { Transactions } from './transactions.ts'
+import { listenOn, Watch } from './watch.ts'
+import { Works } from './works.ts'
+import { Writer } from './writer.ts'
+
+export interface OpenParts extends Registered {
+  readonly name: string
+  readonly pool: PostgresPool
+  readonly settings: PostgresSettings
+  readonly statements: Statements
+  readonly channel: string
+  readonly node: string
+  readonly partitions: number
+  /** What time it was for the server when it was opened. */
+  readonly now: number
+  readonly types: ReadonlySet<string>
+  readonly clock: Clock
+  readonly wake: () => void
+  /** Called when all is stored. */
+  readonly closed: () => Promise<void>
+}
+
+/** A log in Postgres, as one node has it open. */
+export class OpenPostgres implements OpenStore {
+  readonly name: string
+  readonly isShared = true
+  readonly scanAhead: number
+  readonly leaseMs: number
+  readonly findings: readonly Finding[]
+  readonly deadLetters: DeadLetterLog
+  readonly schedules: ScheduleStore
+  readonly #parts: OpenParts
+  readonly #time: ServerTime
+  readonly #writing: Connection
+  readonly #reading: Connection
+  readonly #transactions: Transactions
+  readonly #writer: Writer
+  readonly #reads: Reads
+  readonly #claims: Claims
+  readonly #works: Works
+  readonly #delays: Delays
+  readonly #watch: Watch
+  readonly #housekeeper: Housekeeper
+  #isClosed = false
+
+  constructor(parts: OpenParts) {
+    const { name, pool, settings, statements, channel, node, partitions, ids, clock, types } = parts
+    const { leaseMs, dedupeMs, statementTimeoutMs: timeoutMs } = settings
+    this.#parts = parts
+    this.name = name
+    this.leaseMs = leaseMs
+    this.scanAhead = settings.scanAhead
+    this.findings = parts.findings
+    this.#time = new ServerTime(clock, parts.now)
+    const wake = (): void => this.#wake()
+    this.#writing = new Connection({ name, pool, timeoutMs })
+    const listen = (client: PostgresClient): Promise<void> => listenOn(client, channel, wake)
+    this.#reading = new Connection({ name, pool, timeoutMs, begin: settings.listen ? listen : undefined })
+    const reads = new Reads({
+      name,
+      statements,
+      connection: this.#reading,
+      isArchived: settings.completion === 'archive',
+    })
+    this.#reads = reads
+    this.#transactions = new Transactions({ name, pool, writer: this.#writing, timeoutMs })
+    const transactions = this.#transactions
+    const held = new HeldClaims(name)
+    const group = { statements, claims: held, node, partitions, dedupeMs }
+    const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
+    const writer = new Writer({ ...group, name, transactions, stored })
+    this.#writer = writer
+    const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
+      this.#time.told(now)
+      this.#housekeeper.isOnDuty = isOnDuty
+      void this.#housekeeper.tidy().catch(() => {})
+    }
+    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, channel, ids, beat })
+    this.#works = new Works({ ...group, name, pool, transactions, writer, timeoutMs, stored })
+    this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
+    this.schedules = this.#delays
+    this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
+    const { completion } = settings
+    const forgetAfterMs = 100 * leaseMs
+    this.#housekeeper = new Housekeeper({
+      statements,
+      connection: this.#reading,
+      completion,
+      forgetAfterMs,
+      failed: () => {},
+    })
+    this.#housekeeper.isOnDuty = parts.isOnDuty
+    const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
+    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, looked }, types)
+    // It listens from now on.
+    if (settings.listen) void this.#reading.client().catch(() => {})
+  }
+
+  now(): number {
+    return this.#time.now()
+  }
+
+  takes(type: string): boolean {
+    return this.#watch.types.has(type)
+  }
+
+  append(messages: readonly NewMessage[], tx?: unknown): Promise<readonly boolean[]> {
+    return tx === undefined ? this.#writer.store({ messages }) : this.#appendTo(messages, tx)
+  }
+
+  async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
+    const { name, partitions, settings, statements } = this.#parts
+    if (typeof tx !== 'object' || tx === null || !('query' in tx) || typeof tx.query !== 'function') {
+      throw new ForeignTransaction(
+        `The tx is no transaction of ${name}. Pass a client of pg with a transaction open on it, or what ofKysely(), ofDrizzle() and the like make of one.`,
+      )
+    }
+    if (this.#isClosed) throw this.#closed()
+    const batch = new Batch(partitions)
+    batch.add(messages)
+    if (batch.isEmpty) return messages.map(() => false)
+    try {
+      const { rows } = await (tx as PostgresTransaction).query(statements.text('publish'), [
+        batch.json,
+        settings.dedupeMs,
+      ])
+      return batch.areNew(rows)
+    } catch (error) {
+      if (stateOf(error) !== '42P01') throw failureOf(error, name)
+      throw new ForeignTransaction(
+        `The tx is of a database that has no schema ${settings.schema}. Pass one of the database of ${name}.`,
+      )
+    }
+  }
+
+  claim(): Promise<readonly Claim[]> {
+    return this.#claims.claim()
+  }
+
+  renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+    return this.#claims.renew(claims)
+  }
+
+  read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
+    return this.#reads.page(partition, after, limit)
+  }
+
+  readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]> {
+    return this.#reads.at(partition, positions)
+  }
+
+  exceptions(claim: Claim): Promise<readonly Exception[]> {
+    return this.#claims.exceptions(claim)
+  }
+
+  settle(claim: Claim | undefined, settlement: Settlement): Promise<readonly boolean[]> {
+    const { work, caused = [] } = settlement
+    if (work !== undefined) return this.#works.settle(claim, settlement, work)
+    return this.#writer.store({ claim, settlement, messages: caused })
+  }
+
+  release(claims: readonly Claim[]): Promise<void> {
+    return this.#claims.release(claims)
+  }
+
+  cancel(id: string): Promise<boolean> {
+    return this.#delays.cancel(id)
+  }
+
+  appendDue(limit: number): Promise<number | undefined> {
+    return this.#delays.appendDue(limit)
+  }
+
+  async stats(): Promise<StoreStats> {
+    await this.#housekeeper.idle()
+    const [row] = await this.#reads.run('stats')
+    const subscriptions = await this.#reads.run('progressOfAll')
+    return {
+      appended: numberOf(row?.['appended']),
+      messages: numberOf(row?.['messages']),
+      delayed: numberOf(row?.['delayed']),
+      deadLetters: numberOf(row?.['dead_letters']),
+      subscriptions: subscriptions.map((one) => {
+        return { name: one['name'] as string, behind: numberOf(one['behind']), exceptions: numberOf(one['exceptions']) }
+      }),
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { statements, node, channel } = this.#parts
+    this.#watch.close()
+    try {
+      await this.#writer.close()
+      await this.#housekeeper.close()
+      await this.#writing.query(statements.text('leave'), [node, channel])
+    } catch {
+      // What it has ends by itself.
+    } finally {
+      this.#transactions.close()
+      await this.#writing.close()
+      await this.#reading.close()
+      await this.#parts.closed()
+    }
+  }
+
+  #stored({ hasMessages, mayRemove }: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void {
+    if (hasMessages) {
+      this.#wake()
+      this.#watch.wakeOthers()
+    }
+    if (mayRemove) this.#housekeeper.wake()
+  }
+
+  #wake(): void {
+    if (!this.#isClosed) queueMicrotask(this.#parts.wake)
+  }
+
+  #closed(): StoreFailed {
+    return new StoreFailed('STORE_CLOSED', `${this.name} is closed, and stores nothing any more. Start the bus again.`)
+  }
+}

@@ -1,0 +1,107 @@
+import { InvalidOption, shown } from '../errors.ts'
+import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD } from '../options.ts'
+import type { PostgresPool } from './client.ts'
+
+/** What becomes of messages that all have finished. */
+export type Completion = 'delete' | 'archive' | { readonly keepMs: number }
+
+/** What `postgres()` takes: a `pool` or a `connectionString`; the defaults of the rest are in {@link POSTGRES_DEFAULTS}. */
+export interface PostgresOptions {
+  /** A `Pool` of `pg`, of at least 4 connections; it is left open when the store closes. */
+  readonly pool?: PostgresPool | undefined
+  /** Where the server is, as `postgres://user@host/database`: then the store has a pool of its own, and `pg` has to be installed. */
+  readonly connectionString?: string | undefined
+  /** The schema that the tables are in: lower-case letters, digits and `_`. One for each service. Default `'iambus'`. */
+  readonly schema?: string | undefined
+  /** How many partitions a new log has; one that is there keeps what it has. Default 16. */
+  readonly partitions?: number | undefined
+  /** For how long a node has what it has claimed, unless it renews it, in milliseconds. Default 15 000. */
+  readonly leaseMs?: number | undefined
+  /** How often a node looks for what it was not woken for, in milliseconds. Default 1 000. */
+  readonly pollMs?: number | undefined
+  /** Whether nodes are woken by LISTEN, which does not pass PgBouncer in transaction mode. Default true. */
+  readonly listen?: boolean | undefined
+  /**
+   * What becomes of a message that every handler has finished: it is deleted, kept for so many milliseconds after it was
+   * accepted, or moved to the table `archive`. Default `'delete'`.
+   */
+  readonly completion?: Completion | undefined
+  /** For how long an id is remembered, so that a second message with it is refused, in milliseconds. Default 26 hours. */
+  readonly dedupeMs?: number | undefined
+  /** How many messages of a handler may be exceptions in a partition before it reads no further. Default 10 000. */
+  readonly scanAhead?: number | undefined
+  /** For how long the server may keep a statement waiting before its connection is given up, in milliseconds. Default 30 000. */
+  readonly statementTimeoutMs?: number | undefined
+  /** Whether the tables are made, and brought up to date, when the store opens. Default true. */
+  readonly migrate?: boolean | undefined
+  /** Subscriptions that no handler has any more, to be removed with all that waits for them. Default: none. */
+  readonly forget?: readonly string[] | undefined
+}
+
+type Optional = Omit<PostgresOptions, 'pool' | 'connectionString'>
+
+/** The options, each with a value. */
+export type PostgresSettings = { readonly [name in keyof Optional]-?: Exclude<Optional[name], undefined> }
+
+export const POSTGRES_DEFAULTS: PostgresSettings = Object.freeze({
+  schema: 'iambus',
+  partitions: 16,
+  leaseMs: 15_000,
+  pollMs: 1_000,
+  listen: true,
+  completion: 'delete',
+  /** 26 hours: longer than the longest retry, which is 24 (`RETRY.maxAgeMs`) and the attempts after it. */
+  dedupeMs: 93_600_000,
+  scanAhead: SCAN_AHEAD,
+  statementTimeoutMs: 30_000,
+  migrate: true,
+  forget: Object.freeze([]),
+})
+
+/** @throws {InvalidOption} for an option that there is not, or a value that it cannot have. */
+export function settingsOf(options: PostgresOptions): PostgresSettings {
+  const own = ['pool', 'connectionString']
+  checkNames('postgres()', options, [...own, ...Object.keys(POSTGRES_DEFAULTS)])
+  const given = Object.entries(options).filter(([name, value]) => value !== undefined && !own.includes(name))
+  const settings: PostgresSettings = { ...POSTGRES_DEFAULTS, ...Object.fromEntries(given) }
+  checkSchema(settings.schema)
+  for (const name of ['leaseMs', 'pollMs', 'statementTimeoutMs'] as const) checkDurationMs(name, settings[name])
+  for (const name of ['partitions', 'scanAhead'] as const) checkCount(name, settings[name])
+  for (const name of ['listen', 'migrate'] as const) {
+    if (typeof settings[name] !== 'boolean')
+      throw new InvalidOption(`${name} is ${shown(settings[name])}. Pass true or false.`)
+  }
+  checkDuration('dedupeMs', settings.dedupeMs)
+  checkCompletion(settings.completion)
+  checkForget(settings.forget)
+  return settings
+}
+
+/** @throws {InvalidOption} for what is no name of a schema that needs no quotes, or is too long for the names made of it. */
+export function checkSchema(schema: unknown): asserts schema is string {
+  if (typeof schema === 'string' && /^[a-z_][a-z0-9_]{0,47}$/.test(schema) && !schema.startsWith('pg_')) return
+  throw new InvalidOption(
+    `schema is ${shown(schema)}. Pass at most 48 lower-case letters, digits and _, not beginning with a digit or 'pg_'.`,
+  )
+}
+
+function checkForget(forget: unknown): void {
+  if (Array.isArray(forget) && forget.every((name) => typeof name === 'string' && name.includes('/'))) return
+  const text = Array.isArray(forget) ? forget.map(shown).join(', ') : shown(forget)
+  throw new InvalidOption(`forget is ${text}. Pass the whole names of handlers, as ['events/update-search'].`)
+}
+
+function checkCompletion(completion: unknown): void {
+  if (completion === 'delete' || completion === 'archive') return
+  if (typeof completion !== 'object' || completion === null || !('keepMs' in completion)) {
+    throw new InvalidOption(`completion is ${shown(completion)}. Pass 'delete', 'archive' or { keepMs }.`)
+  }
+  checkNames('completion', completion, ['keepMs'])
+  checkDuration('completion.keepMs', completion.keepMs)
+}
+
+/** No timer waits for it: it may be as long as it likes. */
+function checkDuration(name: string, value: unknown): void {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return
+  throw new InvalidOption(`${name} is ${shown(value)}. Pass a number of milliseconds, 0 or more.`)
+}

@@ -1,0 +1,39 @@
+import type { Sql } from '../statements.ts'
+import { given, taken } from './given.ts'
+
+/**
+ * Stores messages, and gives each its position, in a transaction that ends right after it. Partitions are locked in their order.
+ *
+ * Parameters: the messages, as JSON; for how long their ids are remembered, in milliseconds.
+ */
+export const append: Sql = (schema) => `
+WITH ${given(schema)}, ${taken(schema)}, counted AS (
+  SELECT partition, count(*) AS count FROM taken WHERE due_at IS NULL GROUP BY partition
+), locked AS (
+  SELECT partition FROM ${schema}.tail WHERE partition IN (SELECT partition FROM counted) ORDER BY partition FOR UPDATE
+), moved AS (
+  UPDATE ${schema}.tail t SET tail = t.tail + c.count FROM counted c JOIN locked USING (partition)
+    WHERE t.partition = c.partition RETURNING t.partition, t.tail - c.count AS before
+), appended AS (
+  INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelope, body, crc)
+    SELECT t.partition, moved.before + row_number() OVER (PARTITION BY t.partition ORDER BY t.n),
+        t.id, t.type, t.key, t.time, t.envelope, t.body, t.crc
+      FROM taken t JOIN moved USING (partition) WHERE t.due_at IS NULL
+)
+SELECT n FROM taken`
+
+/**
+ * Stores messages in a transaction of the caller's own. They have no positions yet, and lock nothing: when it commits, the trigger
+ * on the table `unplaced` gives them theirs.
+ *
+ * Parameters: as for `append`.
+ */
+export const publish: Sql = (schema) => `
+WITH ${given(schema)}, ${taken(schema)}, appended AS (
+  INSERT INTO ${schema}.message (partition, tx, seq, id, type, key, time, envelope, body, crc)
+    SELECT partition, pg_current_xact_id(), nextval('${schema}.message_seq'), id, type, key, time, envelope, body, crc
+      FROM (SELECT * FROM taken WHERE due_at IS NULL ORDER BY n) AS in_order
+), marked AS (
+  INSERT INTO ${schema}.unplaced SELECT pg_current_xact_id() FROM taken WHERE due_at IS NULL LIMIT 1 ON CONFLICT DO NOTHING
+)
+SELECT n FROM taken`

@@ -1,0 +1,71 @@
+import type { Sql } from '../statements.ts'
+
+/** Takes claims that are free, or whose lease is over. Parameters: subscriptions, partitions, the node, the lease in milliseconds. */
+export const claim: Sql = (schema) => `
+WITH free AS (
+  SELECT c.subscription, c.partition, c.is_clean FROM ${schema}.claim c
+    JOIN unnest($1::integer[], $2::integer[]) AS w (subscription, partition)
+      ON c.subscription = w.subscription AND c.partition = w.partition
+    WHERE c.node IS NULL OR c.held_until <= ${schema}.now_ms()
+    FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE ${schema}.claim c
+  SET epoch = c.epoch + 1, node = $3::uuid, held_until = ${schema}.now_ms() + $4::bigint, is_clean = false
+  FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
+  RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
+
+/** Which messages are those of claims. Parameters: subscriptions, partitions. */
+export const ranges: Sql = (schema) => `
+SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subscription_type t
+  JOIN unnest($1::integer[], $2::integer[]) AS w (subscription, partition)
+    ON t.subscription = w.subscription AND t.partition = w.partition
+  ORDER BY t.type, t.after`
+
+/** The heartbeat: keeps all that the node has. Parameters: the node, the lease in milliseconds. Gives what it has. */
+export const renew: Sql = (schema) => `
+WITH alive AS (
+  INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint)
+    ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until
+), on_duty AS (
+  UPDATE ${schema}.duty SET node = $1::uuid, until = ${schema}.now_ms() + $2::bigint
+    WHERE name = 'housekeeping' AND (node = $1::uuid OR until <= ${schema}.now_ms()) RETURNING name
+), kept AS (
+  UPDATE ${schema}.claim SET held_until = ${schema}.now_ms() + $2::bigint WHERE node = $1::uuid
+    RETURNING subscription, partition, epoch
+)
+SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
+  FROM (VALUES (true)) AS always LEFT JOIN kept ON true`
+
+/** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node, the channel. */
+export const release: Sql = (schema) => `
+WITH released AS (
+  UPDATE ${schema}.claim c SET node = NULL, is_clean = true
+    FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS r (subscription, partition, epoch)
+    WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $4::uuid
+    RETURNING 1
+)
+SELECT pg_notify($5::text, '') FROM released LIMIT 1`
+
+/** The node has left: what it did not give back is free, and was not left in order. Parameters: the node, the channel. */
+export const leave: Sql = (schema) => `
+WITH gone AS (
+  DELETE FROM ${schema}.member WHERE node = $1::uuid
+), gone_with AS (
+  DELETE FROM ${schema}.member_subscription WHERE node = $1::uuid
+), off_duty AS (
+  UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
+), freed AS (
+  UPDATE ${schema}.claim SET node = NULL WHERE node = $1::uuid
+)
+SELECT pg_notify($2::text, '')`
+
+/**
+ * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,
+ * the node. Gives those that the node still has.
+ */
+export const advance: Sql = (schema) => `
+UPDATE ${schema}.claim c SET cursor = s.cursor, reach = s.reach, finished = s.finished
+  FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])
+    AS s (subscription, partition, epoch, cursor, reach, finished)
+  WHERE c.subscription = s.subscription AND c.partition = s.partition AND c.epoch = s.epoch AND c.node = $7::uuid
+  RETURNING c.subscription, c.partition`

@@ -1,0 +1,23 @@
+import type { Sql } from '../statements.ts'
+
+/** The messages that a statement is given, as JSON: one parameter, of a type that every driver can send. */
+export const given: Sql = () => `given AS (
+  SELECT * FROM json_to_recordset($1::text::json) AS given (n integer, partition integer, id text, type text, key text,
+    time bigint, envelope text, body text, crc bigint, repeats boolean, due_at bigint)
+)`
+
+/**
+ * Those of them whose ids are not remembered, of which the delayed ones are put by. Ids are written in their order: so no two
+ * statements wait for each other. One that is in a transaction under way is waited for.
+ */
+export const taken: Sql = (schema) => `fresh AS (
+  INSERT INTO ${schema}.seen AS s (id, expires_at)
+    SELECT id, greatest(${schema}.now_ms(), coalesce(due_at, 0)) + $2::bigint FROM given WHERE repeats ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE s.expires_at <= ${schema}.now_ms()
+    RETURNING id
+), taken AS MATERIALIZED (
+  SELECT * FROM given WHERE repeats IS NOT TRUE OR id IN (SELECT id FROM fresh)
+), put_by AS (
+  INSERT INTO ${schema}.delayed (partition, due_at, id, type, key, time, envelope, body, crc)
+    SELECT partition, due_at, id, type, key, time, envelope, body, crc FROM taken WHERE due_at IS NOT NULL ORDER BY n
+)`
