@@ -92,8 +92,8 @@ describe('a search', () => {
   })
 
   test('refuses to go on with another than the environment names', async () => {
-    await expect(look(server('first'), { IAMBUS_POSTGRES_URL: 'given' })).rejects.toThrow(
-      'IAMBUS_POSTGRES_URL names a PostgreSQL that does not answer: given',
+    await expect(look(server('first'), { IAMBUS_POSTGRES_URL: 'postgres://me:secret@given/x' })).rejects.toThrow(
+      'IAMBUS_POSTGRES_URL names a PostgreSQL that does not answer: postgres://me:***@given/x',
     )
   })
 

@@ -19,7 +19,9 @@ async function findUrl(server: Server, environment: Environment): Promise<string
   const given = environment[server.variable]
   if (given) {
     await server.ask(given).catch((cause: unknown) => {
-      throw new Error(`${server.variable} names a ${server.title} that does not answer: ${given}`, { cause })
+      throw new Error(`${server.variable} names a ${server.title} that does not answer: ${withoutPassword(given)}`, {
+        cause,
+      })
     })
     return given
   }
@@ -32,6 +34,8 @@ async function findUrl(server: Server, environment: Environment): Promise<string
   }
   return undefined
 }
+
+const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, ':***@')
 
 function installation(): Installation {
   return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get') ? 'possible' : 'impossible'
