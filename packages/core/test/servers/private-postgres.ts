@@ -15,6 +15,7 @@ export interface PrivatePostgresOptions {
   readonly settings?: Settings
   /** In which folder it makes its own, for instance on a small disk that is to be filled; the system's temporary one by default. */
   readonly parentFolder?: string
+  /** The folder of `initdb` and `postgres`; the newest that is found by default. */
   readonly binaries?: string | undefined
 }
 
@@ -32,8 +33,11 @@ export async function privatePostgres(options: PrivatePostgresOptions = {}): Pro
   const { settings = {}, parentFolder = tmpdir(), binaries = postgres.findBinaries(process.env) } = options
   if (binaries === undefined)
     throw new Error('No PostgreSQL is installed: see "How tests get their servers" in CONTRIBUTING.md.')
+  const account = process.getuid?.() === 0 ? accountOf('postgres') : undefined
+  const port = await freePort()
   const folder = mkdtempSync(join(realpathSync(parentFolder), 'iambus-postgres-'))
-  const server = new PrivatePostgres({ folder, binaries, settings, port: await freePort() })
+  if (account) chownSync(folder, account.uid, account.gid)
+  const server = new PrivatePostgres({ folder, binaries, settings, port, account })
   try {
     await server.initialize()
     await server.start()
@@ -42,6 +46,20 @@ export async function privatePostgres(options: PrivatePostgresOptions = {}): Pro
     await server[Symbol.asyncDispose]()
     throw error
   }
+}
+
+interface Account {
+  readonly uid: number
+  readonly gid: number
+}
+
+interface Parts {
+  readonly folder: string
+  readonly binaries: string
+  readonly settings: Settings
+  readonly port: number
+  /** Who runs it, unless it is whoever runs the tests. */
+  readonly account: Account | undefined
 }
 
 /** A PostgreSQL of a test's own; the user is `postgres`, who needs no password. */
@@ -58,19 +76,12 @@ export class PrivatePostgres implements AsyncDisposable {
   readonly #spawnOptions: SpawnOptions
   #process: ChildProcess | undefined
 
-  constructor({
-    folder,
-    binaries,
-    settings,
-    port,
-  }: Readonly<Record<'folder' | 'binaries', string>> & Readonly<{ settings: Settings; port: number }>) {
+  constructor({ folder, binaries, settings, port, account }: Parts) {
     this.folder = folder
     this.#binaries = binaries
     this.settings = settings
     this.port = port
     this.url = `postgres://postgres@127.0.0.1:${port}/postgres`
-    const account = process.getuid?.() === 0 ? accountOf('postgres') : undefined
-    if (account) chownSync(folder, account.uid, account.gid)
     this.#watchdog = startWatchdog(folder)
     // In a session of its own: an interrupt from the terminal is for the tests, and what they then do to the server is theirs.
     this.#spawnOptions = { cwd: folder, detached: true, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...account }
@@ -177,7 +188,7 @@ function startWatchdog(folder: string): ChildProcess {
 }
 
 /** PostgreSQL does not run as root; its package makes an account for it. */
-function accountOf(name: string): { uid: number; gid: number } {
+function accountOf(name: string): Account {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .find((candidate) => candidate.startsWith(`${name}:`))
