@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { postgresHarness } from '../../test/conformance/postgres-harness.ts'
+import { ownDatabase } from '../../test/servers/own-database.ts'
 import { storeCases } from '../testing/conformance/index.ts'
 
-const url = process.env['IAMBUS_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
+const url = await ownDatabase()
 
 describe('the Postgres store', () => {
   const cases = storeCases(postgresHarness(url), { programs: 10 }).filter(({ skip }) => skip === undefined)

@@ -14,14 +14,31 @@ interface ConnectionParts {
 export class Connection implements PostgresTransaction {
   readonly #parts: ConnectionParts
   #client: Promise<PostgresClient> | undefined
+  /** When the statement before has ended: a connection runs one at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
   }
 
-  async query(text: string, params?: unknown[]): Promise<PostgresResult> {
+  query(text: string, params?: unknown[]): Promise<PostgresResult> {
+    const result = this.#turn.then(() => this.#query(text, params))
+    this.#turn = result.catch(() => {})
+    return result
+  }
+
+  /** The same connection for all statements of a transaction: where it is lost, they fail, and none goes to another one. */
+  async pinned(): Promise<PostgresTransaction> {
     const client = await this.client()
+    return { query: (text, params) => this.#queryOn(client, text, params) }
+  }
+
+  async #query(text: string, params?: unknown[]): Promise<PostgresResult> {
+    return this.#queryOn(await this.client(), text, params)
+  }
+
+  async #queryOn(client: PostgresClient, text: string, params?: unknown[]): Promise<PostgresResult> {
     try {
       return await withinTime(client.query(text, params), this.#parts)
     } catch (error) {

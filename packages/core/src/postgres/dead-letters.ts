@@ -40,7 +40,7 @@ export class PostgresDeadLetters implements DeadLetterLog {
     const text = this.#parts.statements.lettersWhere(where, `$${conditions.length + 1}`)
     const rows = await this.#parts.reads.query(text, [...conditions.map(([, value]) => value), limit + 1])
     const page = rows.slice(0, limit)
-    const last = page.at(-1)?.['seq'] ?? start
+    const last = numberOf(page.at(-1)?.['seq'] ?? start)
     return { letters: page.map(letterOf), next: rows.length > limit ? String(last) : undefined }
   }
 

@@ -1,6 +1,6 @@
 import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import type { PostgresTransaction } from './client.ts'
-import { type Draft, HeldClaims } from './held-claims.ts'
+import type { Draft, HeldClaims } from './held-claims.ts'
 import { Batch } from './messages.ts'
 import type { Statements } from './statements.ts'
 

@@ -1,4 +1,4 @@
-import { Progress, type Span } from '../ports/progress.ts'
+import type { Progress, Span } from '../ports/progress.ts'
 import type { Claim, Settlement } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 

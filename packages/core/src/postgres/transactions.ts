@@ -39,10 +39,10 @@ export class Transactions {
 
   /** On the writer's connection. */
   async run<T>(write: (tx: PostgresTransaction) => Promise<T>): Promise<T> {
-    const { writer } = this.#parts
-    const started = await this.begin(writer)
-    const result = await this.orRollBack(writer, () => write(writer))
-    await this.commit(writer, started)
+    const tx = await this.#parts.writer.pinned()
+    const started = await this.begin(tx)
+    const result = await this.orRollBack(tx, () => write(tx))
+    await this.commit(tx, started)
     return result
   }
 

@@ -27,8 +27,8 @@ class WorkTransaction implements PostgresTransaction {
     this.#client = client
   }
 
-  query(text: string, params?: unknown[], ...more: unknown[]): Promise<PostgresResult> {
-    if (this.#isOpen) return Reflect.apply(this.#client.query, this.#client, [text, params, ...more])
+  query(text: string, params?: unknown[]): Promise<PostgresResult> {
+    if (this.#isOpen) return this.#client.query(text, params)
     const what =
       'The transaction of context.commit() has ended. Await all that is done in it before its function returns.'
     return Promise.reject(new StoreFailed('STORE_FAILED', what))

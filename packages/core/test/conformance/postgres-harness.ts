@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client, Pool, type PoolClient } from 'pg'
 import type { PostgresPool, PostgresTransaction } from '../../src/postgres/index.ts'
 import { postgres } from '../../src/postgres/index.ts'
 import type { StoreHarness, StoreSubject } from '../../src/testing/conformance/index.ts'
@@ -25,15 +25,15 @@ export function postgresHarness(connectionString: string): StoreHarness {
 class Subject {
   readonly #schema: string
   readonly #connectionString: string
-  readonly #admin: pg.Pool
+  readonly #admin: Pool
   /** The transactions of the caller's own that are open. */
-  readonly #open = new Set<pg.PoolClient>()
+  readonly #open = new Set<PoolClient>()
   #pool: KillablePool
 
   constructor(connectionString: string, schema: string) {
     this.#schema = schema
     this.#connectionString = connectionString
-    this.#admin = new pg.Pool({ connectionString, max: 20 })
+    this.#admin = new Pool({ connectionString, max: 20 })
     this.#admin.on('error', () => {})
     this.#pool = new KillablePool(connectionString)
   }
@@ -109,16 +109,16 @@ class Subject {
 
 /** A pool whose connections can be cut all at once, as those of a process that is killed. */
 class KillablePool implements PostgresPool {
-  readonly #pool: pg.Pool
-  readonly #clients = new Set<pg.Client>()
+  readonly #pool: Pool
+  readonly #clients = new Set<PoolClient>()
   readonly #connectionString: string
 
   constructor(connectionString: string) {
     this.#connectionString = connectionString
-    this.#pool = new pg.Pool({ connectionString, max: 100, application_name: 'conformance' })
+    this.#pool = new Pool({ connectionString, max: 100, application_name: 'conformance' })
     this.#pool.on('error', () => {})
     this.#pool.on('connect', (client) => {
-      this.#clients.add(client as unknown as pg.Client)
+      this.#clients.add(client)
       client.on('error', () => {})
     })
   }
@@ -134,7 +134,7 @@ class KillablePool implements PostgresPool {
       ;(Reflect.get(client, 'connection') as { stream: { destroy(): void } }).stream.destroy()
     }
     this.connect = () => Promise.reject(new Error('The process is killed.'))
-    const client = new pg.Client({ connectionString: this.#connectionString })
+    const client = new Client({ connectionString: this.#connectionString })
     await client.connect()
     try {
       for (;;) {
