@@ -68,8 +68,8 @@ export class LogReader {
   readonly #readings: Reading[] = []
   /** By partition. */
   readonly #recents = new Map<number, Recent>()
-  #isReading = false
-  #isWanted = false
+  /** The partitions that are read at this time, and whether there may be more in them by now. */
+  readonly #underWay = new Map<number, boolean>()
   /** How often it has failed in a row. */
   #failures = 0
   /** Whether it waits after a failure: whatever is published meanwhile, it reads no sooner. */
@@ -92,10 +92,12 @@ export class LogReader {
 
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
-    this.#isWanted = true
-    if (this.#isReading || this.#isWaiting || !this.#isOpen) return
-    this.#isReading = true
-    queueMicrotask(() => void this.#readAll())
+    if (this.#isWaiting || !this.#isOpen) return
+    for (const { partition } of this.#readings) {
+      const isUnderWay = this.#underWay.has(partition)
+      this.#underWay.set(partition, true)
+      if (!isUnderWay) queueMicrotask(() => void this.#readAll(partition))
+    }
   }
 
   begin(): void {
@@ -112,18 +114,17 @@ export class LogReader {
     return (await this.#parts.store.readAt(partition, positions)).map((stored) => this.#readMessage(stored))
   }
 
-  async #readAll(): Promise<void> {
+  /** One partition does not wait for another one. */
+  async #readAll(partition: number): Promise<void> {
     try {
-      while (this.#isWanted && this.#isOpen) {
-        this.#isWanted = false
-        for (const partition of new Set(this.#readings.map((reading) => reading.partition))) {
-          while (await this.#readSome(partition));
-        }
+      while (this.#underWay.get(partition) && this.#isOpen) {
+        this.#underWay.set(partition, false)
+        while (await this.#readSome(partition));
       }
     } catch (thrown) {
       this.#fail(asError(thrown))
     } finally {
-      this.#isReading = false
+      this.#underWay.delete(partition)
     }
   }
 
@@ -163,7 +164,8 @@ export class LogReader {
   }
 
   #fail(error: Error): void {
-    if (!this.#isOpen) return
+    // Of several that fail at a time, the first one says so.
+    if (!this.#isOpen || this.#isWaiting) return
     const { observer, deadlines, store } = this.#parts
     this.#failures += 1
     this.#isWaiting = true
