@@ -1,11 +1,14 @@
 import { StoreFailed } from '../store-errors.ts'
 import type { PostgresClient, PostgresPool, PostgresResult, PostgresTransaction } from './client.ts'
-import { isRefusal } from './failure.ts'
+import { isOfThePlan, isRefusal } from './failure.ts'
+import type { Statements } from './statements.ts'
 
 interface ConnectionParts {
   readonly name: string
   readonly pool: PostgresPool
   readonly timeoutMs: number
+  readonly statements: Statements
+  readonly isPrepared: boolean
   /** Called with each connection that is new. What it throws, the connection fails with. */
   readonly begin?: ((client: PostgresClient) => Promise<void>) | undefined
 }
@@ -40,9 +43,10 @@ export class Connection implements PostgresTransaction {
 
   async #queryOn(client: PostgresClient, text: string, params?: unknown[]): Promise<PostgresResult> {
     try {
-      return await withinTime(client.query(text, params), this.#parts)
+      const { statements, isPrepared } = this.#parts
+      return await withinTime(statements.run(client, { text, params }, isPrepared), this.#parts)
     } catch (error) {
-      if (!isRefusal(error)) this.lose(client)
+      if (!isRefusal(error) || isOfThePlan(error)) this.lose(client)
       throw error
     }
   }

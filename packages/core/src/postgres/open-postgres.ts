@@ -81,9 +81,10 @@ export class OpenPostgres implements OpenStore {
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
-    this.#writing = new Connection({ name, pool, timeoutMs })
+    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
+    this.#writing = new Connection(connecting)
     const listen = (client: PostgresClient): Promise<void> => listenOn(client, channel, wake)
-    this.#reading = new Connection({ name, pool, timeoutMs, begin: settings.listen ? listen : undefined })
+    this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
       statements,
@@ -104,7 +105,7 @@ export class OpenPostgres implements OpenStore {
       void this.#housekeeper.tidy().catch(() => {})
     }
     this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, channel, ids, beat })
-    this.#works = new Works({ ...group, name, pool, transactions, writer, timeoutMs, stored })
+    this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })

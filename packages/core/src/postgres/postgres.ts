@@ -68,7 +68,7 @@ async function poolOf(connectionString: string): Promise<OwnPool> {
   const pool = new pg.Pool({ connectionString, max: 10 })
   // Of a connection that waits in the pool: the next statement gets another one.
   pool.on('error', () => {})
-  return pool as unknown as OwnPool
+  return pool
 }
 
 interface Target {

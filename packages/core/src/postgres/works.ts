@@ -15,6 +15,7 @@ interface WorksParts extends GroupParts {
   readonly transactions: Transactions
   readonly writer: Writer
   readonly timeoutMs: number
+  readonly isPrepared: boolean
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
 }
 
@@ -96,7 +97,10 @@ export class Works {
       group.add({ claim, settlement, messages: [...(settlement.caused ?? []), ...caused] })
       await withinTime(client.query(`SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs}`), this.#parts)
       try {
-        const [areNew = []] = await group.write(client)
+        const { statements, isPrepared } = this.#parts
+        const [areNew = []] = await group.write({
+          query: (text, params) => withinTime(statements.run(client, { text, params }, isPrepared), this.#parts),
+        })
         await transactions.commit(client, begun)
         const mayRemove = group.stored()
         stored({ hasMessages: true, mayRemove })
