@@ -1,3 +1,4 @@
+import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 import type { Contents, Log } from './contents.ts'
 
@@ -63,11 +64,4 @@ export function copyOf({ id, type, key, time, envelope, body, crc }: StoredMessa
 
 export function logged(message: StoredMessage, position: number): LoggedMessage {
   return { ...copyOf(message), position }
-}
-
-/** FNV-1a over UTF-8, 32 bits: the same for the same key, for ever. */
-function partitionOf(key: string, partitions: number): number {
-  let hash = 0x811c9dc5
-  for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
-  return hash % partitions
 }
