@@ -1,4 +1,18 @@
 import { stableHash } from './stable-hash.ts'
+import type { Claim } from './store.ts'
+
+/**
+ * What became of claims that were to be renewed.
+ *
+ * A node is live for a lease after it was opened, or has renewed last, and until it is closed: that one has died is not known
+ * before. The live nodes that have a subscription share its partitions, as {@link partitionsOf} says.
+ */
+export interface Renewal {
+  /** Those that are still held. */
+  readonly held: readonly Claim[]
+  /** Those of them that are in the share of another live node. Until it has released them, this one has them. */
+  readonly handOver: readonly Claim[]
+}
 
 /** What the hash of a node and a partition begins with: not what that of a key does. */
 const START = 0x9e3779b9
