@@ -1,3 +1,4 @@
+import { partitionOf } from '../../ports/stable-hash.ts'
 import type { Claim, LoggedMessage, Settlement } from '../../ports/store.ts'
 import type { Envelope } from '../../message/envelope.ts'
 import { GuaranteeBroken } from './failures.ts'
@@ -50,6 +51,7 @@ export class Guarantees {
   /** Who has the latest claim, by subscription and partition. */
   readonly owners: Map<string, Owner> = new Map()
   readonly #timeline: Timeline
+  readonly #partitions: number
   readonly #positions = new Map<string, number>()
   /** By partition and position. */
   readonly #ids = new Map<string, string>()
@@ -62,8 +64,9 @@ export class Guarantees {
   /** The first one that was broken. */
   broken: GuaranteeBroken | undefined
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: Timeline, partitions: number) {
     this.#timeline = timeline
+    this.#partitions = partitions
   }
 
   sawLog(partition: number, messages: readonly LoggedMessage[]): void {
@@ -75,16 +78,27 @@ export class Guarantees {
 
   /** The store has given a claim to a node. */
   owns(life: Life, claim: Claim): void {
-    this.owners.set(`${claim.subscription}#${claim.partition}`, { life, claim })
+    this.owners.set(nameOf(claim), { life, claim })
   }
 
   /** A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once. */
-  claimed(life: Life, { subscription }: Claim): void {
-    for (const [name, lane] of this.#lanes.get(life) ?? []) {
-      if (!name.startsWith(`${subscription} `)) continue
+  claimed(life: Life, claim: Claim): void {
+    for (const lane of this.#lanesOf(life, claim)) {
       lane.position = 0
       lane.begun = undefined
       lane.isStale = lane.running !== undefined
+    }
+  }
+
+  /** A node has given claims back, and another one may have them: nothing of them runs here. */
+  released(life: Life, claims: readonly Claim[]): void {
+    for (const claim of claims) {
+      const owner = this.owners.get(nameOf(claim))
+      if (owner?.life !== life || owner.claim.epoch !== claim.epoch) continue // It was taken over before.
+      for (const { running, isStale } of this.#lanesOf(life, claim)) {
+        if (running === undefined || isStale) continue
+        this.#break(`${claim.subscription} is given back while it has a message of the partition ${claim.partition}`)
+      }
     }
   }
 
@@ -155,6 +169,15 @@ export class Guarantees {
     }
   }
 
+  /** Those of the keys of one partition. */
+  *#lanesOf(life: Life, { subscription, partition }: Claim): Iterable<Lane> {
+    const prefix = `${subscription} `
+    for (const [name, lane] of this.#lanes.get(life) ?? []) {
+      if (!name.startsWith(prefix)) continue
+      if (partitionOf(name.slice(prefix.length), this.#partitions) === partition) yield lane
+    }
+  }
+
   #laneOf(life: Life, { handler, key }: Given): Lane {
     let lanes = this.#lanes.get(life)
     if (lanes === undefined) this.#lanes.set(life, (lanes = new Map()))
@@ -167,4 +190,8 @@ export class Guarantees {
   #break(what: string): void {
     this.broken ??= new GuaranteeBroken(`${what}. That is a fault of the bus: please report it, with this run.`)
   }
+}
+
+function nameOf({ subscription, partition }: Claim): string {
+  return `${subscription}#${partition}`
 }
