@@ -50,8 +50,10 @@ interface Accepted {
 export class Guarantees {
   /** Who has the latest claim, by subscription and partition. */
   readonly owners: Map<string, Owner> = new Map()
+  readonly partitions: number
   readonly #timeline: Timeline
-  readonly #partitions: number
+  /** Which claims a node has given back: nothing of them may begin there any more. */
+  readonly #released = new Map<Life, Set<string>>()
   readonly #positions = new Map<string, number>()
   /** By partition and position. */
   readonly #ids = new Map<string, string>()
@@ -66,7 +68,7 @@ export class Guarantees {
 
   constructor(timeline: Timeline, partitions: number) {
     this.#timeline = timeline
-    this.#partitions = partitions
+    this.partitions = partitions
   }
 
   sawLog(partition: number, messages: readonly LoggedMessage[]): void {
@@ -79,6 +81,7 @@ export class Guarantees {
   /** The store has given a claim to a node. */
   owns(life: Life, claim: Claim): void {
     this.owners.set(nameOf(claim), { life, claim })
+    this.#releasedBy(life).delete(nameOf(claim))
   }
 
   /** A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once. */
@@ -95,9 +98,10 @@ export class Guarantees {
     for (const claim of claims) {
       const owner = this.owners.get(nameOf(claim))
       if (owner?.life !== life || owner.claim.epoch !== claim.epoch) continue // It was taken over before.
+      this.#releasedBy(life).add(nameOf(claim))
       for (const { running, isStale } of this.#lanesOf(life, claim)) {
         if (running === undefined || isStale) continue
-        this.#break(`${claim.subscription} is given back while it has a message of the partition ${claim.partition}`)
+        this.#break(`${nameOf(claim)} is given back while it runs`)
       }
     }
   }
@@ -128,11 +132,15 @@ export class Guarantees {
       lane.isStale = true
       return
     }
+    const position = this.#positions.get(id)
+    const partition = partitionOf(key, this.partitions)
+    if (position !== undefined && this.#releasedBy(life).has(nameOf({ subscription: handler, partition }))) {
+      this.#break(`${handler} is given ${name}, and its partition was given back`)
+    }
     if (!isAlone) this.#break(`${handler} is given ${name} while it has another one of the key ${key}`)
     else if (lane.begun !== undefined && lane.begun !== id) {
       this.#break(`${handler} is given ${name} before one of the key ${key} that came earlier has its outcome`)
     }
-    const position = this.#positions.get(id)
     if (position !== undefined && !replayed) {
       if (position < lane.position) this.#break(`${handler} is given ${name} after a later one of the key ${key}`)
       lane.position = position
@@ -169,12 +177,18 @@ export class Guarantees {
     }
   }
 
+  #releasedBy(life: Life): Set<string> {
+    let released = this.#released.get(life)
+    if (released === undefined) this.#released.set(life, (released = new Set()))
+    return released
+  }
+
   /** Those of the keys of one partition. */
   *#lanesOf(life: Life, { subscription, partition }: Claim): Iterable<Lane> {
     const prefix = `${subscription} `
     for (const [name, lane] of this.#lanes.get(life) ?? []) {
       if (!name.startsWith(prefix)) continue
-      if (partitionOf(name.slice(prefix.length), this.#partitions) === partition) yield lane
+      if (partitionOf(name.slice(prefix.length), this.partitions) === partition) yield lane
     }
   }
 
@@ -192,6 +206,6 @@ export class Guarantees {
   }
 }
 
-function nameOf({ subscription, partition }: Claim): string {
+function nameOf({ subscription, partition }: Pick<Claim, 'subscription' | 'partition'>): string {
   return `${subscription}#${partition}`
 }

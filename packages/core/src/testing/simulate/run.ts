@@ -259,7 +259,7 @@ export class Run<W> {
   }
 
   #left(): Promise<string[]> {
-    return whatIsLeft(this.#lives, this.#guarantees.owners.values())
+    return whatIsLeft(this.#lives, this.#guarantees)
   }
 
   #crash(life: Life): void {
