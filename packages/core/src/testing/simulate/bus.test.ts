@@ -40,7 +40,9 @@ describe('a fault of our own is found', { timeout: 120_000 }, () => {
   /** Simulates the shop with a module of the bus replaced. */
   async function broken(isShared = false): Promise<unknown> {
     const [testing, mutant] = await Promise.all([import('../index.ts'), import('../../../test/simulated/shop.ts')])
-    return testing.simulate(mutant.shop, { ...(isShared ? mutant.sharedShopping : mutant.shopping), seeds: 300 }).catch((error: unknown) => error)
+    return testing
+      .simulate(mutant.shop, { ...(isShared ? mutant.sharedShopping : mutant.shopping), seeds: 300 })
+      .catch((error: unknown) => error)
   }
 
   test('nothing, where nothing is replaced', async () => {

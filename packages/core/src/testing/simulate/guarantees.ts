@@ -54,6 +54,8 @@ export class Guarantees {
   readonly #timeline: Timeline
   /** Which claims a node has given back: nothing of them may begin there any more. */
   readonly #released = new Map<Life, Set<string>>()
+  /** Who had a claim before, that was given back in order. */
+  readonly #before = new Map<string, Life>()
   readonly #positions = new Map<string, number>()
   /** By partition and position. */
   readonly #ids = new Map<string, string>()
@@ -80,17 +82,27 @@ export class Guarantees {
 
   /** The store has given a claim to a node. */
   owns(life: Life, claim: Claim): void {
+    const before = this.owners.get(nameOf(claim))?.life
+    if (before !== undefined && claim.isClean) this.#before.set(nameOf(claim), before)
+    else this.#before.delete(nameOf(claim))
     this.owners.set(nameOf(claim), { life, claim })
     this.#releasedBy(life).delete(nameOf(claim))
   }
 
-  /** A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once. */
+  /**
+   * A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once; but not
+   * before what another node has begun, and given back in order.
+   */
   claimed(life: Life, claim: Claim): void {
-    for (const lane of this.#lanesOf(life, claim)) {
+    const before = this.#before.get(nameOf(claim))
+    const left = before === undefined ? [] : [...this.#lanesOf(before, claim)]
+    const begun = left.map(([name, { position, begun: id }]) => [name, { position, begun: id }] as const)
+    for (const [, lane] of this.#lanesOf(life, claim)) {
       lane.position = 0
       lane.begun = undefined
       lane.isStale = lane.running !== undefined
     }
+    for (const [name, state] of begun) Object.assign(this.#lane(life, name), state)
   }
 
   /** A node has given claims back, and another one may have them: nothing of them runs here. */
@@ -99,7 +111,7 @@ export class Guarantees {
       const owner = this.owners.get(nameOf(claim))
       if (owner?.life !== life || owner.claim.epoch !== claim.epoch) continue // It was taken over before.
       this.#releasedBy(life).add(nameOf(claim))
-      for (const { running, isStale } of this.#lanesOf(life, claim)) {
+      for (const [, { running, isStale }] of this.#lanesOf(life, claim)) {
         if (running === undefined || isStale) continue
         this.#break(`${nameOf(claim)} is given back while it runs`)
       }
@@ -184,18 +196,21 @@ export class Guarantees {
   }
 
   /** Those of the keys of one partition. */
-  *#lanesOf(life: Life, { subscription, partition }: Claim): Iterable<Lane> {
+  *#lanesOf(life: Life, { subscription, partition }: Claim): Iterable<readonly [name: string, lane: Lane]> {
     const prefix = `${subscription} `
     for (const [name, lane] of this.#lanes.get(life) ?? []) {
       if (!name.startsWith(prefix)) continue
-      if (partitionOf(name.slice(prefix.length), this.partitions) === partition) yield lane
+      if (partitionOf(name.slice(prefix.length), this.partitions) === partition) yield [name, lane]
     }
   }
 
   #laneOf(life: Life, { handler, key }: Given): Lane {
+    return this.#lane(life, `${handler} ${key}`)
+  }
+
+  #lane(life: Life, name: string): Lane {
     let lanes = this.#lanes.get(life)
     if (lanes === undefined) this.#lanes.set(life, (lanes = new Map()))
-    const name = `${handler} ${key}`
     let lane = lanes.get(name)
     if (lane === undefined) lanes.set(name, (lane = { position: 0 }))
     return lane
