@@ -127,7 +127,9 @@ export class Feeds {
   async #bringBack(feed: Feed): Promise<number> {
     const suspects = await recover(feed)
     if (!feed.isOpen) {
-      this.#letGo(feed) // It was lost meanwhile, or the node stops.
+      // It was lost meanwhile, or the node stops.
+      this.#letGo(feed)
+      if (this.#feedOf(feed.parts.claim) === feed) this.#nothingStarted(feed.parts.claim)
       return 0
     }
     this.#inOrder.add(feed.parts.claim)
@@ -144,7 +146,10 @@ export class Feeds {
     }
     let suspects = 0
     for (const claim of claims) {
-      if (this.#isPaused) return // It stays as it was, and is free when the store is closed.
+      if (this.#isPaused) {
+        this.#nothingStarted(claim)
+        continue
+      }
       const feed = this.#open(claim)
       try {
         suspects += await this.#bringBack(feed)
@@ -167,6 +172,11 @@ export class Feeds {
     if (isLost()) return
     this.#remove(feed)
     this.#givingBack.add(claim)
+  }
+
+  /** It is given back as it was taken: in order only if it had been so before. */
+  #nothingStarted(claim: Claim): void {
+    if (claim.isClean) this.#inOrder.add(claim)
   }
 
   #lose(claim: Claim, error: Error): void {

@@ -222,6 +222,30 @@ test('a node that stops keeps what it has until that has ended, for longer than 
   expect([...first.notices, ...second.notices]).toEqual([])
 })
 
+test('what a node is given when it is about to stop, it gives back as it was', async () => {
+  const [inner, clock] = [sharedStore(), new ManualClock()]
+  const store = faulty(inner)
+  const running = Promise.withResolvers<void>()
+  const first = await nodeOn(inner, clock, () => running.promise)
+  const second = await nodeOn(store, clock)
+  await quiet()
+  await publish(first, staying, 1, 2)
+  const stopped = first.dp.stop({ deadlineMs: Number.POSITIVE_INFINITY })
+  await quiet()
+  const release = store.hold('claim')
+  running.resolve()
+  await stopped
+  await quiet()
+  const stopping = second.dp.stop({ deadlineMs: Number.POSITIVE_INFINITY })
+  await quiet()
+  release()
+  await stopping
+  const third = await nodeOn(inner, clock)
+  await quiet()
+  expect([first.seen, second.seen, third.seen]).toEqual([[`${staying}: 1`], [], [`${staying}: 2`]])
+  expect(third.notices).toEqual([])
+})
+
 test('where it cannot be given back, that is tried again, and it is kept until then', async () => {
   const [inner, clock] = [sharedStore(), new ManualClock()]
   const store = faulty(inner, { on: 'release', nth: 1, fail: 'STORE_FAILED' })
