@@ -1,6 +1,6 @@
 import type { PostgresTransaction } from './client.ts'
 import type { Statements } from './statements.ts'
-import { partitionOf } from '../ports/partition.ts'
+import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
@@ -31,7 +31,7 @@ export class Batch {
     const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt } = message
     if (mayRepeat && this.#ids.size === this.#ids.add(id).size) return undefined
     const n = this.#rows.length
-    const partition = partitionOf(message, this.#partitions)
+    const partition = partitionOf(key ?? id, this.#partitions)
     const repeats = mayRepeat ? true : undefined
     const nth = (this.#counts.get(partition) ?? 0) + 1
     this.#counts.set(partition, nth)

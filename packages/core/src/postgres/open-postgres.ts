@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts'
+import type { Renewal } from '../ports/share.ts'
 import type {
   Claim,
   DeadLetterLog,
@@ -27,7 +28,7 @@ import { ServerTime } from './server-time.ts'
 import type { PostgresSettings } from './settings.ts'
 import type { Statements } from './statements.ts'
 import { Transactions } from './transactions.ts'
-import { listenOn, Watch } from './watch.ts'
+import { Watch } from './watch.ts'
 import { Works } from './works.ts'
 import { Writer } from './writer.ts'
 
@@ -44,6 +45,7 @@ export interface OpenParts extends Registered {
   readonly types: ReadonlySet<string>
   readonly clock: Clock
   readonly wake: () => void
+  readonly claimsChanged: (() => void) | undefined
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -83,7 +85,7 @@ export class OpenPostgres implements OpenStore {
     const wake = (): void => this.#wake()
     const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
     this.#writing = new Connection(connecting)
-    const listen = (client: PostgresClient): Promise<void> => listenOn(client, channel, wake)
+    const listen = (client: PostgresClient): Promise<void> => this.#watch.listenOn(client)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
@@ -104,7 +106,8 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.isOnDuty = isOnDuty
       void this.#housekeeper.tidy().catch(() => {})
     }
-    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, channel, ids, beat })
+    const released = (): void => this.#watch.tell('claims')
+    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
@@ -120,7 +123,10 @@ export class OpenPostgres implements OpenStore {
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
-    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, looked }, types)
+    const { claimsChanged = (): void => {} } = parts
+    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    // The others have less to do from now on.
+    this.#watch.tell('claims')
     // It listens from now on.
     if (settings.listen) void this.#reading.client().catch(() => {})
   }
@@ -166,7 +172,7 @@ export class OpenPostgres implements OpenStore {
     return this.#claims.claim()
   }
 
-  renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+  renew(claims: readonly Claim[]): Promise<Renewal> {
     return this.#claims.renew(claims)
   }
 
@@ -223,7 +229,8 @@ export class OpenPostgres implements OpenStore {
     try {
       await this.#writer.close()
       await this.#housekeeper.close()
-      await this.#writing.query(statements.text('leave'), [node, channel])
+      await this.#writing.query(statements.text('leave'), [node])
+      await this.#writing.query(statements.text('notify'), [channel, `claims ${node}`])
     } catch {
       // What it has ends by itself.
     } finally {
@@ -237,7 +244,7 @@ export class OpenPostgres implements OpenStore {
   #stored({ hasMessages, mayRemove }: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void {
     if (hasMessages) {
       this.#wake()
-      this.#watch.wakeOthers()
+      this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()
   }

@@ -81,7 +81,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake } = opening
+  const { service, clock, wake, claimsChanged } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -118,6 +118,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     node,
     clock,
     wake,
+    claimsChanged,
     closed: async () => {
       await own?.end()
     },
