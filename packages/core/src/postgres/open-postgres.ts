@@ -14,7 +14,7 @@ import type {
 } from '../ports/store.ts'
 import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
-import type { PostgresClient, PostgresPool, PostgresTransaction } from './client.ts'
+import type { PostgresClient, PostgresPool } from './client.ts'
 import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
@@ -22,6 +22,7 @@ import { failureOf, stateOf } from './failure.ts'
 import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
+import { callersTransaction } from './outbox/callers-transaction.ts'
 import { Reads } from './reads.ts'
 import type { Registered } from './registration.ts'
 import { ServerTime } from './server-time.ts'
@@ -145,20 +146,13 @@ export class OpenPostgres implements OpenStore {
 
   async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
     const { name, partitions, settings, statements } = this.#parts
-    if (typeof tx !== 'object' || tx === null || !('query' in tx) || typeof tx.query !== 'function') {
-      throw new ForeignTransaction(
-        `The tx is no transaction of ${name}. Pass a client of pg with a transaction open on it, or what ofKysely(), ofDrizzle() and the like make of one.`,
-      )
-    }
+    const transaction = callersTransaction(tx, name)
     if (this.#isClosed) throw this.#closed()
     const batch = new Batch(partitions)
     batch.add(messages)
     if (batch.isEmpty) return messages.map(() => false)
     try {
-      const { rows } = await (tx as PostgresTransaction).query(statements.text('publish'), [
-        batch.json,
-        settings.dedupeMs,
-      ])
+      const { rows } = await transaction.query(statements.text('publish'), [batch.json, settings.dedupeMs])
       return batch.areNew(rows)
     } catch (error) {
       if (stateOf(error) !== '42P01') throw failureOf(error, name)
