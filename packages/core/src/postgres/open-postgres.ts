@@ -23,6 +23,7 @@ import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
 import { callersTransaction } from './outbox/callers-transaction.ts'
+import { Unplaced } from './outbox/unplaced.ts'
 import { Reads } from './reads.ts'
 import type { Registered } from './registration.ts'
 import { ServerTime } from './server-time.ts'
@@ -70,6 +71,7 @@ export class OpenPostgres implements OpenStore {
   readonly #claims: Claims
   readonly #works: Works
   readonly #delays: Delays
+  readonly #unplaced: Unplaced
   readonly #watch: Watch
   readonly #housekeeper: Housekeeper
   #isClosed = false
@@ -95,12 +97,14 @@ export class OpenPostgres implements OpenStore {
       isArchived: settings.completion === 'archive',
     })
     this.#reads = reads
+    this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
+    const unplaced = this.#unplaced
     this.#transactions = new Transactions({ name, pool, writer: this.#writing, timeoutMs })
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
     const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
-    const writer = new Writer({ ...group, name, transactions, stored })
+    const writer = new Writer({ ...group, name, transactions, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
@@ -125,7 +129,7 @@ export class OpenPostgres implements OpenStore {
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
     const { claimsChanged = (): void => {} } = parts
-    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
@@ -153,6 +157,8 @@ export class OpenPostgres implements OpenStore {
     if (batch.isEmpty) return messages.map(() => false)
     try {
       const { rows } = await transaction.query(statements.text('publish'), [batch.json, settings.dedupeMs])
+      const strict = rows[0]?.['strict']
+      if (typeof strict === 'string') this.#unplaced.add(strict)
       return batch.areNew(rows)
     } catch (error) {
       if (stateOf(error) !== '42P01') throw failureOf(error, name)

@@ -100,6 +100,21 @@ export function outboxCases({ dp, handled, orders }: Shop, library: Library): vo
       },
     )
 
+    test.each(['read committed', 'repeatable read', 'serializable'] as const)(
+      'under %s, what is published after a commit comes after it, in a transaction and without',
+      async (isolation) => {
+        const expected: string[] = []
+        for (let n = 0; n < 20; n += 1) {
+          await transact(({ tx }) => publish(`${n} in it`, tx), isolation)
+          await dp.publish(new Placed({ what: `${n} after it` }), { key: 'key' })
+          await transact(({ tx }) => publish(`${n} again`, tx), isolation)
+          await transact(({ tx }) => publish(`${n} at last`, tx))
+          expected.push(`${n} in it`, `${n} after it`, `${n} again`, `${n} at last`)
+        }
+        await expect.poll(() => handled, soon).toEqual(expected)
+      },
+    )
+
     test.each(['read committed', 'repeatable read'] as const)(
       'under %s, transactions that publish to the same keys in another order do not stop each other',
       async (isolation) => {
