@@ -12,17 +12,16 @@ import type {
   Settlement,
   StoreStats,
 } from '../ports/store.ts'
-import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import type { PostgresClient, PostgresPool } from './client.ts'
 import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
-import { failureOf, stateOf } from './failure.ts'
 import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
-import { callersTransaction } from './outbox/callers-transaction.ts'
+import { callersFailure, callersTransaction } from './outbox/callers-transaction.ts'
 import { Unplaced } from './outbox/unplaced.ts'
 import { Reads } from './reads.ts'
 import type { Registered } from './registration.ts'
@@ -161,10 +160,7 @@ export class OpenPostgres implements OpenStore {
       if (typeof strict === 'string') this.#unplaced.add(strict)
       return batch.areNew(rows)
     } catch (error) {
-      if (stateOf(error) !== '42P01') throw failureOf(error, name)
-      throw new ForeignTransaction(
-        `The tx is of a database that has no schema ${settings.schema}. Pass one of the database of ${name}.`,
-      )
+      throw callersFailure(error, { name, schema: settings.schema })
     }
   }
 

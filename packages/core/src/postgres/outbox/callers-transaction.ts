@@ -1,6 +1,7 @@
 import { shown } from '../../errors.ts'
-import { ForeignTransaction } from '../../store-errors.ts'
+import { ForeignTransaction, type StoreFailed } from '../../store-errors.ts'
 import type { PostgresTransaction } from '../client.ts'
+import { failureOf, type Remedies, stateOf } from '../failure.ts'
 import { isLike } from './refused.ts'
 
 /** What makes a transaction of each library one for us, by a method that only that library's has. */
@@ -48,3 +49,25 @@ function remedyFor(tx: unknown): string {
 
 const refusedFor = (tx: unknown, store: string, remedy: string): ForeignTransaction =>
   new ForeignTransaction(`The tx is ${shown(tx)}, which is no transaction of ${store}. ${remedy}`)
+
+/** Nobody but the caller can try it again. */
+const remedies: Remedies = [
+  ['25006', 'STORE_READ_ONLY', 'Is the transaction READ ONLY, or the server a standby? Begin one that may write.'],
+  ['40', 'STORE_FAILED', 'Roll back, and run the whole transaction again: it was undone for the sake of another one.'],
+  ['42501', 'STORE_FAILED', "Give the role of the transaction the rights of the run-time role on the bus's schema."],
+  ['', 'STORE_FAILED', 'Roll back: nothing of the transaction is stored.'],
+]
+
+/** What is thrown where the statement failed, however the library has wrapped the error of the server. */
+export function callersFailure(
+  thrown: unknown,
+  { name, schema }: { readonly name: string; readonly schema: string },
+): ForeignTransaction | StoreFailed {
+  let cause = thrown
+  while (stateOf(cause) === undefined && (cause as Error | undefined)?.cause !== undefined)
+    cause = (cause as Error).cause
+  if (stateOf(cause) !== '42P01') return failureOf(stateOf(cause) === undefined ? thrown : cause, name, remedies)
+  return new ForeignTransaction(
+    `The tx is of a database that has no schema ${schema}. Pass one of the database of ${name}.`,
+  )
+}
