@@ -15,8 +15,8 @@ export interface PostgresTransaction {
 export interface PostgresClient extends PostgresTransaction {
   /** @param destroy whether the connection is not to be used again. */
   release(destroy?: boolean | Error): void
-  on(event: 'notification' | 'error' | 'end', listener: (given: never) => void): unknown
-  removeListener(event: 'notification' | 'error' | 'end', listener: (given: never) => void): unknown
+  on(event: 'notification' | 'error' | 'end', listener: (given: unknown) => void): unknown
+  removeListener(event: 'notification' | 'error' | 'end', listener: (given: unknown) => void): unknown
 }
 
 /** Where connections come from: a `Pool` of `pg` is one. */

@@ -76,14 +76,14 @@ export class Group {
     this.#exceptions.set(`${held.subscription}#${claim.partition}#${position}`, [draft, position, exception])
   }
 
-  /** Whether it has messages only: one statement is all that it takes. */
+  /** Whether it has messages only, and nobody has to know for sure what has become of them: one statement is all that it takes. */
   get isPlain(): boolean {
-    return this.#drafts.size === 0 && this.#letters.size === 0
+    return this.#entries.every(({ settlement }) => settlement === undefined)
   }
 
   /** Whether there is anything to store. */
   get isEmpty(): boolean {
-    return this.isPlain && this.#batch.isEmpty
+    return this.#drafts.size === 0 && this.#letters.size === 0 && this.#batch.isEmpty
   }
 
   get hasMessages(): boolean {

@@ -13,7 +13,8 @@ import type {
 } from '../ports/store.ts'
 import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
-import type { PostgresClient, PostgresPool, PostgresTransaction } from './client.ts'
+import type { CheckedOut } from './checked-out.ts'
+import type { PostgresPool, PostgresTransaction } from './client.ts'
 import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
@@ -82,7 +83,7 @@ export class OpenPostgres implements OpenStore {
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
     this.#writing = new Connection({ name, pool, timeoutMs })
-    const listen = (client: PostgresClient): Promise<void> => listenOn(client, channel, wake)
+    const listen = (connection: CheckedOut): Promise<void> => listenOn(connection, channel, wake)
     this.#reading = new Connection({ name, pool, timeoutMs, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
@@ -91,7 +92,7 @@ export class OpenPostgres implements OpenStore {
       isArchived: settings.completion === 'archive',
     })
     this.#reads = reads
-    this.#transactions = new Transactions({ name, pool, writer: this.#writing, timeoutMs })
+    this.#transactions = new Transactions({ name, writer: this.#writing, timeoutMs })
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
@@ -121,7 +122,7 @@ export class OpenPostgres implements OpenStore {
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
     this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, looked }, types)
     // It listens from now on.
-    if (settings.listen) void this.#reading.client().catch(() => {})
+    if (settings.listen) void this.#reading.pinned().catch(() => {})
   }
 
   now(): number {
@@ -219,16 +220,15 @@ export class OpenPostgres implements OpenStore {
     this.#isClosed = true
     const { statements, node, channel } = this.#parts
     this.#watch.close()
+    this.#transactions.close()
     try {
       await this.#writer.close()
       await this.#housekeeper.close()
       await this.#writing.query(statements.text('leave'), [node, channel])
-    } catch {
-      // What it has ends by itself.
+    } catch (error) {
+      throw failureOf(error, this.name) // What it has ends by itself: when its lease is over.
     } finally {
-      this.#transactions.close()
-      await this.#writing.close()
-      await this.#reading.close()
+      await Promise.all([this.#writing.close(), this.#reading.close()])
       await this.#parts.closed()
     }
   }

@@ -1,4 +1,4 @@
-import type { PostgresClient } from './client.ts'
+import type { CheckedOut } from './checked-out.ts'
 import { numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
 
@@ -89,11 +89,11 @@ export class Watch {
 }
 
 /** Has a connection listen: `wake` is called with each notification on the channel. */
-export async function listenOn(client: PostgresClient, channel: string, wake: () => void): Promise<void> {
-  client.on('notification', (given: { readonly channel: string }) => {
-    if (given.channel === channel) wake()
+export async function listenOn(connection: CheckedOut, channel: string, wake: () => void): Promise<void> {
+  connection.listen((heard) => {
+    if (heard === channel) wake()
   })
-  await client.query(`LISTEN "${channel}"`)
+  await connection.query(`LISTEN "${channel}"`)
   // What was notified while nobody listened.
   wake()
 }
