@@ -12,6 +12,8 @@ const projects = [
     esbuild: { target: 'node22.16' },
     test: {
       name: 'unit',
+      // A budget, not a speed: machines are slow at times.
+      testTimeout: 20_000,
       include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
       exclude: [...productTests, ...postgresTests],
     },

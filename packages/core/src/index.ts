@@ -84,6 +84,8 @@ export type {
 } from './ports/dead-letters.ts'
 export type { Logger, LogLevel } from './ports/logger.ts'
 export { AHEAD, Progress, type Span } from './ports/progress.ts'
+export { partitionsOf, type Renewal } from './ports/share.ts'
+export { partitionOf } from './ports/stable-hash.ts'
 export type {
   Claim,
   DeadLetterLog,

@@ -11,13 +11,16 @@ export interface ClaimKeeperParts {
   readonly observer: Observer
   /** Works for what was taken. */
   readonly take: (claims: readonly Claim[]) => Promise<void>
+  /** Brings to an end what another node should have, and gives it back. */
+  readonly handOver: (claim: Claim) => void
   /** Works no more for what another node has, or may have. */
   readonly lose: (claim: Claim) => void
 }
 
 /**
  * Where several nodes share a store, claims end unless they are renewed: so what a dead node had is taken by another one. Each
- * third of a lease, this node renews what it has, and takes what nobody has.
+ * third of a lease, and whenever other nodes have changed something, this node renews what it has, hands over what another
+ * one should have, and takes what is free and its own share.
  */
 export class ClaimKeeper {
   readonly #parts: ClaimKeeperParts
@@ -25,6 +28,10 @@ export class ClaimKeeper {
   #next: Deadline | undefined
   #failures = 0
   #isOpen = false
+  #isTaking = true
+  #isLooking = false
+  /** Whether it is to look once more when it has looked. */
+  #isWanted = false
 
   constructor(parts: ClaimKeeperParts) {
     this.#parts = parts
@@ -36,12 +43,25 @@ export class ClaimKeeper {
     if (leaseMs === undefined) return
     for (const claim of held) this.#held.add(claim)
     this.#isOpen = true
-    this.#lookIn(leaseMs / 3)
+    if (this.#isWanted) void this.#look()
+    else this.#lookIn(leaseMs / 3)
   }
 
-  /** Another node has it: that was found out elsewhere. */
+  /** Other nodes have given claims back, have come or gone. */
+  readonly changed = (): void => {
+    this.#isWanted = true
+    // A store that fails is asked no sooner for that.
+    if (this.#isOpen && this.#isTaking && !this.#isLooking && this.#failures === 0) void this.#look()
+  }
+
+  /** It was given back, or another node has it: that was found out elsewhere. */
   forget(claim: Claim): void {
     this.#held.delete(claim)
+  }
+
+  /** Takes nothing more, and hands nothing over: all of it will be given back. Until then it is renewed. */
+  takeNoMore(): void {
+    this.#isTaking = false
   }
 
   stop(): void {
@@ -55,11 +75,14 @@ export class ClaimKeeper {
 
   async #look(): Promise<void> {
     const { store, observer } = this.#parts
+    this.#next?.cancel()
+    this.#isLooking = true
     try {
-      await this.#renew()
-      const taken = this.#isOpen ? await store.claim() : []
-      for (const claim of taken) this.#held.add(claim)
-      if (taken.length > 0) await this.#parts.take(taken)
+      do {
+        this.#isWanted = false
+        await this.#renew()
+        if (this.#isOpen && this.#isTaking) await this.#take()
+      } while (this.#isWanted && this.#isOpen && this.#isTaking)
       this.#failures = 0
       this.#lookIn((store.leaseMs ?? 0) / 3)
     } catch (thrown) {
@@ -68,18 +91,27 @@ export class ClaimKeeper {
       const delayMs = Math.min(storeBackoffMs(this.#failures), (store.leaseMs ?? 0) / 3)
       observer.say('storeFailed', { store: store.name, handler: undefined, error: asError(thrown), delayMs })
       this.#lookIn(delayMs)
+    } finally {
+      this.#isLooking = false
     }
   }
 
+  async #take(): Promise<void> {
+    const taken = await this.#parts.store.claim()
+    for (const claim of taken) this.#held.add(claim)
+    if (taken.length > 0) await this.#parts.take(taken)
+  }
+
   async #renew(): Promise<void> {
-    const { store, lose } = this.#parts
-    if (this.#held.size === 0 || store.renew === undefined) return
+    const { store, lose, handOver } = this.#parts
+    if (store.renew === undefined) return
     const asked = [...this.#held]
-    const kept = new Set((await store.renew(asked)).map(nameOf))
-    for (const claim of asked) {
-      if (kept.has(nameOf(claim)) || !this.#held.delete(claim)) continue
-      lose(claim)
-    }
+    const renewal = await store.renew(asked)
+    const held = new Set(renewal.held.map(nameOf))
+    for (const claim of asked) if (!held.has(nameOf(claim)) && this.#held.delete(claim)) lose(claim)
+    if (!this.#isTaking) return
+    const others = new Set(renewal.handOver.map(nameOf))
+    for (const claim of asked) if (others.has(nameOf(claim)) && this.#held.has(claim)) handOver(claim)
   }
 }
 

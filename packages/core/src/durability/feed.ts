@@ -55,6 +55,8 @@ export class Feed implements Reading {
   /** How many wait for their next attempt. */
   retrying = 0
   isOpen = true
+  /** To be called, while it is brought to rest, when the attempt of one of its deliveries has ended. */
+  whenOneEnds: (() => void) | undefined
   /** Up to where the log has been offered to it. */
   readPosition: number
   readonly keeper: Keeper
@@ -74,6 +76,11 @@ export class Feed implements Reading {
     this.#taken = Map.groupBy(parts.claim.takes, ({ type }) => type)
     const { progress } = parts.journal
     this.readPosition = parts.claim.isClean ? progress.cursor : progress.reach
+  }
+
+  /** Whether it is brought to rest, for another node to go on with. */
+  get isLeaving(): boolean {
+    return this.whenOneEnds !== undefined
   }
 
   get partition(): number {

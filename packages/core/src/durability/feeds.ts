@@ -9,6 +9,7 @@ import type { Claim, OpenStore, StoredDeadLetter } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Feed } from './feed.ts'
+import { bringToRest, GivingBack } from './hand-over.ts'
 import { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import { recover } from './recovery.ts'
@@ -39,6 +40,8 @@ export class Feeds {
   readonly #keeper: ClaimKeeper
   /** What may be given back in order: claims of which nothing is left from before that is not written. */
   readonly #inOrder = new Set<Claim>()
+  readonly #givingBack: GivingBack
+  #isPaused = false
 
   constructor(parts: FeedsParts) {
     const { store, codec, engine, observer } = parts
@@ -46,13 +49,26 @@ export class Feeds {
     this.#parts = parts
     this.#reader = new LogReader({ store, codec, clock, deadlines, observer })
     const take = (claims: readonly Claim[]): Promise<void> => this.#take(claims)
+    const handOver = (claim: Claim): void => void this.#handOver(claim)
     const lose = (claim: Claim): void => this.#lose(claim, claimEnded(claim))
-    this.#keeper = new ClaimKeeper({ store, deadlines, observer, take, lose })
+    this.#keeper = new ClaimKeeper({ store, deadlines, observer, take, handOver, lose })
+    this.#givingBack = new GivingBack({
+      store,
+      deadlines,
+      observer,
+      isHeld: (claim) => this.#inOrder.has(claim),
+      given: (claim) => this.#forget(claim),
+    })
   }
 
   /** To be called when there may be something new to read. */
   get wake(): () => void {
     return this.#reader.wake
+  }
+
+  /** To be called when other nodes have given claims back, have come or gone. */
+  get claimsChanged(): () => void {
+    return this.#keeper.changed
   }
 
   /** Brings back what is left from before, and begins to read. */
@@ -78,8 +94,9 @@ export class Feeds {
 
   /** Reads no more, and starts nothing more. */
   pause(): void {
+    this.#isPaused = true
     this.#reader.stop()
-    this.#keeper.stop()
+    this.#keeper.takeNoMore()
     this.#suspects.stop()
     for (const feed of this) feed.isOpen = false
   }
@@ -96,11 +113,13 @@ export class Feeds {
 
   /** Gives the claims back. */
   release(): Promise<void> {
+    this.#keeper.stop()
     return this.#parts.store.release([...this.#inOrder])
   }
 
   /** Writes no more, whatever is left. */
   giveUp(): void {
+    this.#keeper.stop()
     for (const journal of this.#journals) journal.giveUp()
   }
 
@@ -108,7 +127,9 @@ export class Feeds {
   async #bringBack(feed: Feed): Promise<number> {
     const suspects = await recover(feed)
     if (!feed.isOpen) {
-      this.#letGo(feed) // It was lost meanwhile.
+      // It was lost meanwhile, or the node stops.
+      this.#letGo(feed)
+      if (this.#feedOf(feed.parts.claim) === feed) this.#nothingStarted(feed.parts.claim)
       return 0
     }
     this.#inOrder.add(feed.parts.claim)
@@ -125,6 +146,10 @@ export class Feeds {
     }
     let suspects = 0
     for (const claim of claims) {
+      if (this.#isPaused) {
+        this.#nothingStarted(claim)
+        continue
+      }
       const feed = this.#open(claim)
       try {
         suspects += await this.#bringBack(feed)
@@ -138,18 +163,51 @@ export class Feeds {
     this.#reader.wake()
   }
 
+  /** Another node should have it: it is given back when what runs has ended. */
+  async #handOver(claim: Claim): Promise<void> {
+    const feed = this.#feedOf(claim)
+    if (feed?.isOpen !== true) return
+    const isLost = (): boolean => this.#feedOf(claim) !== feed
+    await bringToRest(feed, isLost)
+    if (isLost()) return
+    this.#remove(feed)
+    this.#givingBack.add(claim)
+  }
+
+  /** It is given back as it was taken: in order only if it had been so before. */
+  #nothingStarted(claim: Claim): void {
+    if (claim.isClean) this.#inOrder.add(claim)
+  }
+
   #lose(claim: Claim, error: Error): void {
-    const feed = this.#byName.get(feedName(claim))
-    if (feed?.parts.claim !== claim) return
+    const feed = this.#feedOf(claim)
+    this.#forget(claim)
+    if (feed === undefined) return // It was about to be given back.
     feed.isOpen = false
-    this.#byName.delete(feedName(claim))
-    this.#keeper.forget(claim)
-    this.#inOrder.delete(claim)
-    this.#reader.remove(feed)
+    this.#remove(feed)
     this.#parts.observer.say('claimLost', { store: this.#parts.store.name, handler: claim.subscription, error })
     feed.parts.journal.giveUp()
-    this.#journals.delete(feed.parts.journal)
     this.#letGo(feed)
+    feed.whenOneEnds?.()
+  }
+
+  /** It is this node's no more. */
+  #forget(claim: Claim): void {
+    this.#keeper.forget(claim)
+    this.#inOrder.delete(claim)
+  }
+
+  /** Nothing more comes to it, or of it. */
+  #remove(feed: Feed): void {
+    this.#byName.delete(feedName(feed.parts.claim))
+    this.#reader.remove(feed)
+    this.#journals.delete(feed.parts.journal)
+  }
+
+  /** The feed of this very claim. */
+  #feedOf(claim: Claim): Feed | undefined {
+    const feed = this.#byName.get(feedName(claim))
+    return feed?.parts.claim === claim ? feed : undefined
   }
 
   /** What was brought into memory leaves it, and its lanes go on. */

@@ -102,6 +102,7 @@ export class Keeping implements Keeper {
     const feed = this.#feed
     const { key, state } = delivery
     feed.window.leave(key, restOf(delivery).kept)
+    feed.whenOneEnds?.()
     feed.lessAside()
     if (key === undefined) return
     if (state === 'dead') feed.parked(key)

@@ -22,3 +22,9 @@ export function notBound(id: string, handler: string): DeadLetterUnavailable {
     `The dead letter '${id}' is of ${handler}, which is not bound. Discard it, or bind that.`,
   )
 }
+
+/** A dead letter whose lane is another node's, or will be. */
+export function notHere(id: string, handler: string): DeadLetterUnavailable {
+  const what = `The dead letter '${id}' is of ${handler}, and another node works for its key, or is about to.`
+  return new DeadLetterUnavailable(`${what} Replay it there.`)
+}

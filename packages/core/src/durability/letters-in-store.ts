@@ -6,7 +6,7 @@ import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../ports/dead
 import type { StoredDeadLetter, StoredMessage } from '../ports/store.ts'
 import type { Feed } from './feed.ts'
 import { Join } from '../engine/join.ts'
-import { beingReplayed, type LetterBox, notBound } from './letter-box.ts'
+import { beingReplayed, type LetterBox, notBound, notHere } from './letter-box.ts'
 import type { Persistence } from './persistence.ts'
 import { attemptsOf } from './stored-failures.ts'
 
@@ -44,7 +44,8 @@ export class LettersInStore implements LetterBox {
     for (const letter of letters) this.#feedOf(letter)
     const outcomes: Promise<Outcome[]>[] = []
     for (const letter of letters) {
-      if (await this.#persistence.store.deadLetters.beginReplay(letter.id)) outcomes.push(this.#begin(letter))
+      if (!(await this.#persistence.store.deadLetters.beginReplay(letter.id))) continue
+      outcomes.push(this.#begin(await this.#feedStill(letter), letter))
     }
     return outcomes
   }
@@ -60,7 +61,7 @@ export class LettersInStore implements LetterBox {
     letters.message(envelope)
     const message: StoredMessage = letters.kept(redacted.envelope)
     if (!(await store.deadLetters.beginReplay(id, message))) throw beingReplayed(id)
-    return [this.#begin(letter, envelope)]
+    return [this.#begin(await this.#feedStill(letter), letter, envelope)]
   }
 
   /** Gives how many. @throws {DeadLetterUnavailable} */
@@ -116,15 +117,25 @@ export class LettersInStore implements LetterBox {
     return letters.filter(({ id }) => removed.has(id))
   }
 
-  /** @throws {DeadLetterUnavailable} where its handler does not run here. */
+  /** @throws {DeadLetterUnavailable} where its handler does not run here, or another node is about to go on with its lane. */
   #feedOf(letter: StoredDeadLetter): Feed {
     const feed = this.#persistence.feedOf(letter)
-    if (feed === undefined) throw notBound(letter.id, letter.subscription)
-    return feed
+    if (feed !== undefined && !feed.isLeaving) return feed
+    const isBound = this.#engine.handlers.has(letter.subscription)
+    throw isBound ? notHere(letter.id, letter.subscription) : notBound(letter.id, letter.subscription)
   }
 
-  async #begin(letter: StoredDeadLetter, edited?: Envelope): Promise<Outcome[]> {
-    const feed = this.#feedOf(letter)
+  /** The same, when its replay has begun: where its lane has left meanwhile, it is dead as it was before. */
+  async #feedStill(letter: StoredDeadLetter): Promise<Feed> {
+    try {
+      return this.#feedOf(letter)
+    } catch (error) {
+      await this.#persistence.store.deadLetters.endReplay(letter.id)
+      throw error
+    }
+  }
+
+  #begin(feed: Feed, letter: StoredDeadLetter, edited?: Envelope): Promise<Outcome[]> {
     const envelope = edited ?? this.#persistence.letters.envelope(letter)
     const join = new Join([feed.parts.handler])
     const { joins } = this.#persistence

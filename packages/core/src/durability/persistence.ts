@@ -52,10 +52,18 @@ export class Persistence implements Causing {
   static async open(parts: PersistenceParts): Promise<Persistence> {
     const { store, service, subscriptions, engine, observer } = parts
     let wake = (): void => {}
-    const opened = await store.open({ service, subscriptions, clock: engine.clock, wake: () => wake() })
+    let claimsChanged = (): void => {}
+    const opened = await store.open({
+      service,
+      subscriptions,
+      clock: engine.clock,
+      wake: () => wake(),
+      claimsChanged: () => claimsChanged(),
+    })
     for (const finding of opened.findings) sayFinding(finding, { observer, store: store.name })
     const persistence = new Persistence(parts, opened)
     wake = persistence.feeds.wake
+    claimsChanged = persistence.feeds.claimsChanged
     return persistence
   }
 

@@ -21,9 +21,14 @@ export class Suspects {
     this.#next()
   }
 
+  /** Those of this feed that wait run here no more. */
+  drop(of: object): void {
+    this.#waiting = this.#waiting.filter((one) => one.of !== of)
+  }
+
   /** Those of this feed are another node's from now on. */
   leave(of: object): void {
-    this.#waiting = this.#waiting.filter((one) => one.of !== of)
+    this.drop(of)
     if (this.#running?.of === of) this.#ended(this.#running)
   }
 

@@ -151,13 +151,23 @@ export class Engine implements HandlerEngine, HoldingEngine {
 
   /** What is kept by this keeper is another node's from now on: it leaves memory, and what runs is told by its signal. */
   leaveTo(keeper: Keeper, reason: string): void {
+    for (const delivery of this.unfinished()) if (isKeptBy(keeper, delivery)) this.#leave(delivery, reason)
+    this.pump()
+  }
+
+  /** The same, but for what runs, which goes on. Tells whether anything does. */
+  leaveUnstarted(keeper: Keeper, reason: string): boolean {
     for (const delivery of this.unfinished()) {
-      if (delivery.rest?.kept?.keeper !== keeper) continue
-      const isRetrying = delivery.state === 'retrying'
-      this.giveUpAtStop(delivery, reason)
-      if (isRetrying) this.held.letGo(delivery)
+      if (isKeptBy(keeper, delivery) && delivery.state !== 'running') this.#leave(delivery, reason)
     }
     this.pump()
+    return this.running().some((delivery) => isKeptBy(keeper, delivery))
+  }
+
+  #leave(delivery: Delivery, reason: string): void {
+    const isRetrying = delivery.state === 'retrying'
+    this.giveUpAtStop(delivery, reason)
+    if (isRetrying) this.held.letGo(delivery)
   }
 
   /** Says what is left to say: nothing comes after this. */
@@ -243,6 +253,10 @@ export class Engine implements HandlerEngine, HoldingEngine {
     if (delivery.rest?.forgotten) return
     if (this.census.ended()) this.#runner.workers.letSpareGo()
   }
+}
+
+function isKeptBy(keeper: Keeper, { rest }: Delivery): boolean {
+  return rest?.kept?.keeper === keeper
 }
 
 /** A request would have to wait until somebody replays what died before it. */

@@ -1,20 +1,26 @@
 import type { Span } from '../ports/progress.ts'
+import type { Renewal } from '../ports/share.ts'
 import type { Claim, Settlement, TypeRange } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { ClaimRow, Contents, Holder, SubscriptionRow, TypeRow } from './contents.ts'
+import { lives, shareOf } from './members.ts'
 
-/** Takes the claims of these subscriptions that nobody has. */
-export function claimFree(contents: Contents, holder: Holder, names: readonly string[]): Claim[] {
-  const rows = names.flatMap((name) => contents.subscriptions.get(name) ?? [])
-  return rows.flatMap((row) =>
-    row.claims.flatMap((claim, partition) => {
+/** Takes the claims of a node's subscriptions that nobody has, as far as they are its share. */
+export function claimFree(contents: Contents, holder: Holder): Claim[] {
+  const { settings, time, subscriptions } = contents
+  const rows = holder.member.subscriptions.flatMap((name) => subscriptions.get(name) ?? [])
+  return rows.flatMap((row) => {
+    const share = settings.isShared ? shareOf(contents, holder.member, row.name) : undefined
+    return row.claims.flatMap((claim, partition) => {
       if (!isFree(contents, claim)) return []
+      const isForAnybody = time >= claim.heldUntil + settings.leaseMs
+      if (share !== undefined && !share.has(partition) && !isForAnybody) return []
       const wasClean = claim.isClean
       Object.assign(claim, { holder, isClean: false, epoch: claim.epoch + 1 })
       claim.heldUntil = contents.time + contents.settings.leaseMs
       return [claimOf(row, partition, wasClean)]
-    }),
-  )
+    })
+  })
 }
 
 function isFree({ settings, time }: Contents, { holder, heldUntil }: ClaimRow): boolean {
@@ -57,15 +63,29 @@ export function settleClaim(row: ClaimRow, { reached, done, exceptions, cleared 
   for (const position of cleared ?? []) row.exceptions.delete(position)
 }
 
-/** Keeps a claim for another lease. */
-export function renew(contents: Contents, holder: Holder, claim: Claim): boolean {
-  const row = rowOf(contents, holder, claim)
-  if (row === undefined) return false
-  row.heldUntil = contents.time + contents.settings.leaseMs
-  return true
+/** Keeps claims for another lease. */
+export function renew(contents: Contents, holder: Holder, claims: readonly Claim[]): Renewal {
+  lives(contents, holder.member)
+  const held = claims.filter((claim) => {
+    const row = rowOf(contents, holder, claim)
+    if (row !== undefined) row.heldUntil = contents.time + contents.settings.leaseMs
+    return row !== undefined
+  })
+  const handOver = held.filter(({ subscription, partition }) => {
+    return !shareOf(contents, holder.member, subscription).has(partition)
+  })
+  return { held, handOver }
 }
 
 export function release(contents: Contents, holder: Holder, claim: Claim): void {
   const row = rowOf(contents, holder, claim)
-  if (row !== undefined) Object.assign(row, { holder: undefined, isClean: true })
+  if (row !== undefined) Object.assign(row, { holder: undefined, isClean: true, heldUntil: contents.time })
+}
+
+/** A node closes the store: what it has not released is free, and not clean. */
+export function leave({ members, subscriptions, time }: Contents, holder: Holder): void {
+  members.delete(holder.member.name)
+  for (const { claims } of subscriptions.values()) {
+    for (const row of claims) if (row.holder === holder) Object.assign(row, { holder: undefined, heldUntil: time })
+  }
 }

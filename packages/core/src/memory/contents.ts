@@ -21,6 +21,10 @@ export interface Contents {
   time: number
   readonly logs: readonly Log[]
   readonly subscriptions: Map<string, SubscriptionRow>
+  /** The nodes that have it open, and those of which nobody knows yet that they have died, by their names. */
+  readonly members: Map<string, Member>
+  /** How many times it was opened. */
+  openings: number
   /** Until when each id is remembered. */
   readonly seen: Map<string, number>
   /** In the order in which they were given; what has the same time is due in this order. */
@@ -68,12 +72,22 @@ export interface ClaimRow {
   readonly exceptions: Map<number, Exception>
   /** Who has it. */
   holder: Holder | undefined
-  /** Until when, where claims are leased. */
+  /** Until when, where claims are leased; or since when nobody has it. */
   heldUntil: number
+}
+
+/** A node, as the others know it. */
+export interface Member {
+  readonly name: string
+  /** The names of its subscriptions. */
+  readonly subscriptions: readonly string[]
+  /** Until when it is live, unless it renews. */
+  liveUntil: number
 }
 
 /** Whoever holds claims: an opening of the store. */
 export interface Holder {
+  readonly member: Member
   readonly isOpen: boolean
 }
 
@@ -84,6 +98,8 @@ export function emptyContents(settings: Settings, partitions: number): Contents 
     time: 0,
     logs: Array.from({ length: partitions }, () => ({ tail: 0, messages: [] })),
     subscriptions: new Map(),
+    members: new Map(),
+    openings: 0,
     seen: new Map(),
     delayed: [],
     letters: new Map(),

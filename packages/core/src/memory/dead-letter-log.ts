@@ -1,7 +1,30 @@
 import type { DeadLetterFilter } from '../ports/dead-letters.ts'
-import type { StoredDeadLetter, StoredMessage } from '../ports/store.ts'
+import type { DeadLetterLog, StoredDeadLetter, StoredMessage } from '../ports/store.ts'
+import type { Access } from './access.ts'
 import type { Contents } from './contents.ts'
 import { copyOf } from './log.ts'
+
+/** The dead letters, as an opening gives them out. */
+export function deadLetterLogOf(contents: Contents, { checkOpen, write }: Access): DeadLetterLog {
+  return {
+    get: async (id) => {
+      checkOpen()
+      const stored = contents.letters.get(id)
+      return stored && copyOfLetter(stored.letter)
+    },
+    list: async (filter, page) => {
+      checkOpen()
+      return listLetters(contents, filter, page)
+    },
+    beginReplay: (id, edited) => write(() => beginReplay(contents, id, edited)),
+    endReplay: (id) => write(() => endReplay(contents, id)),
+    replaying: async (subscription) => {
+      checkOpen()
+      return replaying(contents, subscription)
+    },
+    remove: (ids) => write(() => removeLetters(contents, ids)),
+  }
+}
 
 /** Stores a letter as the newest. */
 export function bury(contents: Contents, letter: StoredDeadLetter): void {
@@ -10,11 +33,11 @@ export function bury(contents: Contents, letter: StoredDeadLetter): void {
   contents.letters.set(letter.id, { at: contents.deaths, letter: copyOfLetter(letter) })
 }
 
-export function copyOfLetter(letter: StoredDeadLetter): StoredDeadLetter {
+function copyOfLetter(letter: StoredDeadLetter): StoredDeadLetter {
   return { ...letter, message: copyOf(letter.message) }
 }
 
-export function listLetters(
+function listLetters(
   { letters }: Contents,
   filter: DeadLetterFilter,
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
@@ -39,24 +62,24 @@ function matches(letter: StoredDeadLetter, filter: DeadLetterFilter): boolean {
   )
 }
 
-export function beginReplay({ letters }: Contents, id: string, edited: StoredMessage | undefined): boolean {
+function beginReplay({ letters }: Contents, id: string, edited: StoredMessage | undefined): boolean {
   const stored = letters.get(id)
   if (stored === undefined || stored.letter.isReplaying) return false
   stored.letter = { ...stored.letter, message: copyOf(edited ?? stored.letter.message), isReplaying: true }
   return true
 }
 
-export function endReplay({ letters }: Contents, id: string): void {
+function endReplay({ letters }: Contents, id: string): void {
   const stored = letters.get(id)
   if (stored !== undefined) stored.letter = { ...stored.letter, isReplaying: false }
 }
 
-export function replaying({ letters }: Contents, subscription: string): StoredDeadLetter[] {
+function replaying({ letters }: Contents, subscription: string): StoredDeadLetter[] {
   return [...letters.values()]
     .filter(({ letter }) => letter.isReplaying && letter.subscription === subscription)
     .map(({ letter }) => copyOfLetter(letter))
 }
 
-export function removeLetters({ letters }: Contents, ids: readonly string[]): string[] {
+function removeLetters({ letters }: Contents, ids: readonly string[]): string[] {
   return ids.filter((id) => letters.get(id)?.letter.isReplaying === false && letters.delete(id))
 }

@@ -1,4 +1,4 @@
-import { partitionOf } from '../ports/partition.ts'
+import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 import type { Contents, Log } from './contents.ts'
 
@@ -20,7 +20,7 @@ export function isRemembered({ seen, time }: Contents, id: string): boolean {
 }
 
 function put(contents: Contents, message: StoredMessage): void {
-  const log = contents.logs[partitionOf(message, contents.logs.length)] as Log
+  const log = contents.logs[partitionOf(message.key ?? message.id, contents.logs.length)] as Log
   log.tail += 1
   log.messages.push(logged(message, log.tail))
 }

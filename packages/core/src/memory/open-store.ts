@@ -1,12 +1,16 @@
 import type { DeadLetterLog, ScheduleStore } from '../ports/store.ts'
 import type { Claim, Exception, Finding, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
 import type { Settlement, StoreOpening, StoreStats } from '../ports/store.ts'
+import type { Renewal } from '../ports/share.ts'
 import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
-import { claimFree, heldRow, release, renew, settleClaim } from './claims.ts'
-import type { Contents, Holder } from './contents.ts'
-import * as letters from './dead-letter-log.ts'
+import type { Access } from './access.ts'
+import { claimFree, heldRow, leave, release, renew, settleClaim } from './claims.ts'
+import type { Contents, Holder, Member } from './contents.ts'
+import { bury, deadLetterLogOf } from './dead-letter-log.ts'
 import { appendAll, appendDue, cancel, isRemembered, logged, prune } from './log.ts'
+import { enter } from './members.ts'
+import { scheduleStoreOf } from './schedule-store.ts'
 import { Transaction } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -23,11 +27,12 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly name: string
   readonly isShared: boolean
   readonly opening: StoreOpening
+  readonly member: Member
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
   readonly leaseMs?: number
-  readonly renew?: (claims: readonly Claim[]) => Promise<readonly Claim[]>
+  readonly renew?: (claims: readonly Claim[]) => Promise<Renewal>
   readonly #shared: Shared
   readonly #time: StoreTime
   readonly #contents: Contents
@@ -43,12 +48,21 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.name = nameOf(shared.contents)
     this.isShared = shared.contents.settings.isShared
     this.opening = opening
+    this.member = enter(
+      shared.contents,
+      opening.subscriptions.map(({ name }) => name),
+    )
     this.findings = findings
-    this.deadLetters = this.#deadLetterLog()
-    this.schedules = this.#scheduleStore()
+    const access: Access = {
+      checkOpen: () => this.#checkOpen(),
+      write: (step) => this.#write(step),
+      writeMessages: (messages, step) => this.#writeMessages(messages, step),
+    }
+    this.deadLetters = deadLetterLogOf(shared.contents, access)
+    this.schedules = scheduleStoreOf(shared.contents, access)
     if (shared.contents.settings.isShared) {
       this.leaseMs = shared.contents.settings.leaseMs
-      this.renew = (claims) => this.#write(() => claims.filter((claim) => renew(this.#contents, this, claim)))
+      this.renew = (claims) => this.#write(() => renew(this.#contents, this, claims))
     }
   }
 
@@ -80,8 +94,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   }
 
   claim(): Promise<readonly Claim[]> {
-    const names = this.opening.subscriptions.map(({ name }) => name)
-    return this.#write(() => claimFree(this.#contents, this, names))
+    return this.#write(() => claimFree(this.#contents, this))
   }
 
   async read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
@@ -135,7 +148,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   ): readonly boolean[] {
     const contents = this.#contents
     if (claim !== undefined) settleClaim(heldRow(contents, this, claim), settlement)
-    for (const letter of settlement.dead ?? []) letters.bury(contents, letter)
+    for (const letter of settlement.dead ?? []) bury(contents, letter)
     for (const id of settlement.revived ?? []) contents.letters.delete(id)
     const isNew = appendAll(contents, messages)
     contents.effects.push(...tx.effects)
@@ -149,7 +162,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
   release(claims: readonly Claim[]): Promise<void> {
     return this.#write(() => {
       for (const claim of claims) release(this.#contents, this, claim)
-      this.#wakeAll()
+      if (claims.length > 0) this.tellOthers()
     })
   }
 
@@ -188,8 +201,15 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.#isClosing = true
     await last
     this.fence()
-    for (const { claims } of this.#contents.subscriptions.values()) {
-      for (const row of claims) if (row.holder === this) row.holder = undefined
+    leave(this.#contents, this)
+    this.tellOthers()
+  }
+
+  /** Their shares have changed, or there is something to take. */
+  tellOthers(): void {
+    for (const { opening } of this.#shared.openings) {
+      const { claimsChanged } = opening
+      if (opening !== this.opening && claimsChanged !== undefined) queueMicrotask(claimsChanged)
     }
   }
 
@@ -237,47 +257,6 @@ export class MemoryOpenStore implements OpenStore, Holder {
 
   #wakeAll(): void {
     for (const { opening } of this.#shared.openings) queueMicrotask(opening.wake)
-  }
-
-  #deadLetterLog(): DeadLetterLog {
-    const contents = this.#contents
-    return {
-      get: async (id) => {
-        this.#checkOpen()
-        const stored = contents.letters.get(id)
-        return stored && letters.copyOfLetter(stored.letter)
-      },
-      list: async (filter, page) => {
-        this.#checkOpen()
-        return letters.listLetters(contents, filter, page)
-      },
-      beginReplay: (id, edited) => this.#write(() => letters.beginReplay(contents, id, edited)),
-      endReplay: (id) => this.#write(() => letters.endReplay(contents, id)),
-      replaying: async (subscription) => {
-        this.#checkOpen()
-        return letters.replaying(contents, subscription)
-      },
-      remove: (ids) => this.#write(() => letters.removeLetters(contents, ids)),
-    }
-  }
-
-  #scheduleStore(): ScheduleStore {
-    const { schedules } = this.#contents
-    return {
-      dueAt: async (name) => {
-        this.#checkOpen()
-        return schedules.get(name)
-      },
-      put: (name, dueAt) => this.#write(() => void schedules.set(name, dueAt)),
-      fire: (name, { dueAt, next, message }) =>
-        this.#writeMessages([message], () => {
-          if (schedules.get(name) !== dueAt) return false
-          schedules.set(name, next)
-          appendAll(this.#contents, [message])
-          return true
-        }),
-      remove: (name) => this.#write(() => schedules.delete(name)),
-    }
   }
 
   #checkOpen(): void {

@@ -52,11 +52,11 @@ function registerOne(contents: Contents, one: Subscription, elsewhere: readonly 
   ]
 }
 
-function newRow({ logs }: Contents, { name, types, from }: Subscription): SubscriptionRow {
+function newRow({ logs, time }: Contents, { name, types, from }: Subscription): SubscriptionRow {
   const start = logs.map(({ tail }) => (from === 'beginning' ? 0 : tail))
   const claims = start.map((position): ClaimRow => {
     const exceptions = new Map()
-    return { epoch: 0, progress: new Progress(position), isClean: true, exceptions, holder: undefined, heldUntil: 0 }
+    return { epoch: 0, progress: new Progress(position), isClean: true, exceptions, holder: undefined, heldUntil: time }
   })
   return { name, ranges: types.map((type) => ({ type, after: start, upTo: undefined })), claims }
 }

@@ -108,5 +108,6 @@ function openOf(shared: Shared, opening: StoreOpening): OpenStore {
   const opened = new MemoryOpenStore(shared, opening, register(contents, opening.subscriptions, elsewhere))
   contents.service ??= service
   openings.add(opened)
+  opened.tellOthers()
   return opened
 }

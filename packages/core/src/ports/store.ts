@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { DeadLetterFilter } from './dead-letters.ts'
 import type { Progress, Span } from './progress.ts'
+import type { Renewal } from './share.ts'
 
 /**
  * Where messages survive a crash: a log of them, and how far each subscription has come in it.
@@ -34,6 +35,8 @@ export interface StoreOpening {
   readonly clock: Clock
   /** To be called when there may be something new to read, or to do when due. */
   readonly wake: () => void
+  /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
+  readonly claimsChanged?: (() => void) | undefined
 }
 
 /** A handler, as a store knows it. */
@@ -181,7 +184,10 @@ export interface OpenStore {
    * @throws {ForeignTransaction} as a rejection, for a `tx` that is none of this store.
    */
   append(messages: readonly NewMessage[], tx?: unknown): Promise<readonly boolean[]>
-  /** Takes what this node may work for, and does not yet. */
+  /**
+   * Takes what this node may work for, and does not yet. Where it is shared: what nobody has, and is this node's share by the
+   * live nodes ({@link Renewal}); and whatever nobody has had for a lease, lest it waits for somebody who never comes.
+   */
   claim(): Promise<readonly Claim[]>
   /** Messages of a partition after a position, the first ones first, whoever takes them. */
   read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]>
@@ -212,8 +218,8 @@ export interface OpenStore {
 
   /** For how long a claim lasts, in milliseconds, where claims end by themselves unless they are renewed. */
   readonly leaseMs?: number | undefined
-  /** Keeps the claims, where they end by themselves. Gives those that are still held. */
-  renew?(claims: readonly Claim[]): Promise<readonly Claim[]>
+  /** Keeps the claims, where they end by themselves; and says that this node is live, also where it has none. */
+  renew?(claims: readonly Claim[]): Promise<Renewal>
 }
 
 /** Something that a store noticed when it was opened. `pending`: how many messages at most. */

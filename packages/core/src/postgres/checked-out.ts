@@ -1,7 +1,8 @@
 import { asError } from '../errors.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { PostgresClient, PostgresPool, PostgresResult, PostgresTransaction } from './client.ts'
-import { isRefusal, isOfTheServer } from './failure.ts'
+import { isOfThePlan, isOfTheServer, isRefusal } from './failure.ts'
+import type { Statements } from './statements.ts'
 
 /** Where connections come from, and how long anything of them is waited for. */
 export interface Source {
@@ -9,6 +10,9 @@ export interface Source {
   readonly name: string
   readonly pool: PostgresPool
   readonly timeoutMs: number
+  /** Those that are prepared, if `isPrepared`. */
+  readonly statements?: Statements
+  readonly isPrepared?: boolean
 }
 
 /**
@@ -54,15 +58,20 @@ export class CheckedOut implements PostgresTransaction {
     const { name, timeoutMs } = this.#source
     const late = `${name} has not answered for ${timeoutMs} ms. The connection is given up: look at the server and the way to it, or raise statementTimeoutMs.`
     try {
-      return await withinTime(this.#client.query(text, params), timeoutMs, late)
+      return await withinTime(this.#run(text, params), timeoutMs, late)
     } catch (error) {
-      if (!isRefusal(error) || isOfTheServer(error)) this.#lose(error)
+      if (!isRefusal(error) || isOfThePlan(error) || isOfTheServer(error)) this.#lose(error)
       throw error
     }
   }
 
-  listen(heard: (channel: string) => void): void {
-    this.#client.on('notification', (given) => heard((given as { readonly channel: string }).channel))
+  #run(text: string, params?: unknown[]): Promise<PostgresResult> {
+    const { statements, isPrepared = false } = this.#source
+    return statements?.run(this.#client, { text, params }, isPrepared) ?? this.#client.query(text, params)
+  }
+
+  whenNotified(notified: (given: { readonly channel: string; readonly payload?: string }) => void): void {
+    this.#client.on('notification', notified)
   }
 
   /** @param destroy whether nobody is to have it after this, as where it is lost. */

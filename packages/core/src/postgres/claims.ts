@@ -1,4 +1,5 @@
 import { Progress } from '../ports/progress.ts'
+import { partitionsOf, type Renewal } from '../ports/share.ts'
 import type { Claim, Exception, TypeRange } from '../ports/store.ts'
 import type { HeldClaims } from './held-claims.ts'
 import { numberOf, optional } from './messages.ts'
@@ -14,7 +15,8 @@ interface ClaimsParts {
   readonly node: string
   readonly leaseMs: number
   readonly partitions: number
-  readonly channel: string
+  /** Called when claims were given back. */
+  readonly released: () => void
   /** The subscriptions of this node: their ids, by name. */
   readonly ids: ReadonlyMap<string, number>
   /** What the heartbeat has told. */
@@ -32,11 +34,17 @@ export class Claims {
   claim(): Promise<readonly Claim[]> {
     const { statements, writer, ids, node, leaseMs, held, partitions } = this.#parts
     const names = new Map([...ids].map(([name, id]) => [id, name]))
-    const wanted = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
-    const [subscriptions, places] = [wanted.map(([id]) => id), wanted.map(([, partition]) => partition)]
     return writer.alone(async (tx) => {
-      if (wanted.length === 0) return []
-      const { rows } = await tx.query(statements.text('claim'), [subscriptions, places, node, leaseMs])
+      if (names.size === 0) return []
+      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const all = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
+      const { rows } = await tx.query(statements.text('claim'), [
+        all.map(([id]) => id),
+        all.map(([, partition]) => partition),
+        all.map(([id, partition]) => shares.get(id)?.has(partition) === true),
+        node,
+        leaseMs,
+      ])
       if (rows.length === 0) return []
       const of = [rows.map((row) => row['subscription']), rows.map((row) => row['partition'])]
       const ranges = (await tx.query(statements.text('ranges'), of)).rows
@@ -47,7 +55,7 @@ export class Claims {
   }
 
   /** Also tells the others that this node lives. */
-  renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+  renew(claims: readonly Claim[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.alone(async (tx) => {
       const { rows } = await tx.query(statements.text('renew'), [
@@ -59,14 +67,31 @@ export class Claims {
       ])
       beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
       const kept = new Set(rows.map((row) => nameOf(row)))
-      return claims.filter(({ subscription, partition, epoch }) => {
+      const held = claims.filter(({ subscription, partition, epoch }) => {
         return kept.has(nameOf({ subscription: ids.get(subscription), partition, epoch }))
       })
+      if (held.length === 0) return { held, handOver: [] }
+      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const handOver = held.filter(({ subscription, partition }) => {
+        return shares.get(ids.get(subscription) as number)?.has(partition) !== true // Only what this node has bound is held.
+      })
+      return { held, handOver }
     })
   }
 
+  /** Which partitions this node should have, by subscription; `rows`: the nodes that live. */
+  #sharesOf(rows: readonly Record<string, unknown>[]): ReadonlyMap<number, ReadonlySet<number>> {
+    const { node, ids, partitions } = this.#parts
+    return new Map(
+      [...ids.values()].map((id) => {
+        const others = rows.filter(({ subscription }) => subscription === id).map((row) => row['node'] as string)
+        return [id, partitionsOf(node, [node, ...others], partitions)]
+      }),
+    )
+  }
+
   release(claims: readonly Claim[]): Promise<void> {
-    const { statements, writer, node, ids, held, channel } = this.#parts
+    const { statements, writer, node, ids, held, released } = this.#parts
     return writer.alone(async (tx) => {
       if (claims.length === 0) return
       await tx.query(statements.text('release'), [
@@ -74,8 +99,8 @@ export class Claims {
         claims.map(({ partition }) => partition),
         claims.map(({ epoch }) => epoch),
         node,
-        channel,
       ])
+      released()
       for (const claim of claims) held.forget(claim)
     })
   }

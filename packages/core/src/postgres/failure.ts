@@ -45,6 +45,11 @@ export function isOfTheData(error: unknown): boolean {
   return /^2[123]/.test(stateOf(error) ?? '')
 }
 
+/** Whether a prepared statement is not there, or was planned for tables that have changed: a new connection has none. */
+export function isOfThePlan(error: unknown): boolean {
+  return ['0A000', '26000', '42P05'].includes(stateOf(error) ?? '')
+}
+
 /** Whether the server has said that it did not do it; otherwise the answer may have got lost. */
 export function isRefusal(error: unknown): boolean {
   const state = stateOf(error)

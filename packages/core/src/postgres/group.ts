@@ -157,9 +157,7 @@ export class Group {
 
   async #append(tx: PostgresTransaction): Promise<readonly (readonly boolean[])[]> {
     const { statements, dedupeMs } = this.#parts
-    const batch = this.#batch
-    const { rows } = batch.isEmpty ? { rows: [] } : await tx.query(statements.text('append'), [batch.json, dedupeMs])
-    const areNew = batch.areNew(rows)
+    const areNew = await this.#batch.append(tx, statements, dedupeMs)
     let from = 0
     return this.#entries.map(({ messages }) => areNew.slice(from, (from += messages.length)))
   }

@@ -1,4 +1,6 @@
-import { partitionOf } from '../ports/partition.ts'
+import type { PostgresTransaction } from './client.ts'
+import type { Statements } from './statements.ts'
+import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
@@ -8,6 +10,9 @@ export class Batch {
   readonly #ids = new Set<string>()
   /** Which row each message is; `undefined` for one that repeats another one of the batch. */
   readonly #places: (number | undefined)[] = []
+  /** How many there are of each partition. */
+  readonly #counts = new Map<number, number>()
+  #isPlain = true
 
   /** @param partitions how many the log has. */
   constructor(partitions: number) {
@@ -26,15 +31,27 @@ export class Batch {
     const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt } = message
     if (mayRepeat && this.#ids.size === this.#ids.add(id).size) return undefined
     const n = this.#rows.length
-    const partition = partitionOf(message, this.#partitions)
+    const partition = partitionOf(key ?? id, this.#partitions)
     const repeats = mayRepeat ? true : undefined
-    this.#rows.push({ n, partition, id, type, key, time, envelope, body, crc, repeats, due_at: dueAt })
+    const nth = (this.#counts.get(partition) ?? 0) + 1
+    this.#counts.set(partition, nth)
+    if (mayRepeat || dueAt !== undefined) this.#isPlain = false
+    this.#rows.push({ n, nth, partition, id, type, key, time, envelope, body, crc, repeats, due_at: dueAt })
     return n
   }
 
-  /** As the statements `append` and `publish` take them. */
+  /** As the statement `publish` takes them. */
   get json(): string {
     return JSON.stringify(this.#rows)
+  }
+
+  /** Stores them, by the statement that does least. For each message whether it is new. */
+  async append(tx: PostgresTransaction, statements: Statements, dedupeMs: number): Promise<readonly boolean[]> {
+    if (this.isEmpty) return this.areNew([])
+    if (!this.#isPlain) return this.areNew((await tx.query(statements.text('append'), [this.json, dedupeMs])).rows)
+    const counts = [[...this.#counts.keys()], [...this.#counts.values()]]
+    await tx.query(statements.text('appendPlain'), [this.json, ...counts])
+    return this.#places.map((place) => place !== undefined)
   }
 
   /** For each message whether it is new, by the rows that the statement gave. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts'
+import type { Renewal } from '../ports/share.ts'
 import type {
   Claim,
   DeadLetterLog,
@@ -28,7 +29,7 @@ import { ServerTime } from './server-time.ts'
 import type { PostgresSettings } from './settings.ts'
 import type { Statements } from './statements.ts'
 import { Transactions } from './transactions.ts'
-import { listenOn, Watch } from './watch.ts'
+import { Watch } from './watch.ts'
 import { Works } from './works.ts'
 import { Writer } from './writer.ts'
 
@@ -45,6 +46,7 @@ export interface OpenParts extends Registered {
   readonly types: ReadonlySet<string>
   readonly clock: Clock
   readonly wake: () => void
+  readonly claimsChanged: (() => void) | undefined
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -82,9 +84,10 @@ export class OpenPostgres implements OpenStore {
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
-    this.#writing = new Connection({ name, pool, timeoutMs })
-    const listen = (connection: CheckedOut): Promise<void> => listenOn(connection, channel, wake)
-    this.#reading = new Connection({ name, pool, timeoutMs, begin: settings.listen ? listen : undefined })
+    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
+    this.#writing = new Connection(connecting)
+    const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
+    this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
       statements,
@@ -104,8 +107,9 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.isOnDuty = isOnDuty
       void this.#housekeeper.tidy().catch(() => {})
     }
-    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, channel, ids, beat })
-    this.#works = new Works({ ...group, name, pool, transactions, writer, timeoutMs, stored })
+    const released = (): void => this.#watch.tell('claims')
+    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
+    this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
@@ -120,7 +124,10 @@ export class OpenPostgres implements OpenStore {
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
-    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, looked }, types)
+    const { claimsChanged = (): void => {} } = parts
+    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    // The others have less to do from now on.
+    this.#watch.tell('claims')
     // It listens from now on.
     if (settings.listen) void this.#reading.pinned().catch(() => {})
   }
@@ -166,7 +173,7 @@ export class OpenPostgres implements OpenStore {
     return this.#claims.claim()
   }
 
-  renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
+  renew(claims: readonly Claim[]): Promise<Renewal> {
     return this.#claims.renew(claims)
   }
 
@@ -224,7 +231,8 @@ export class OpenPostgres implements OpenStore {
     try {
       await this.#writer.close()
       await this.#housekeeper.close()
-      await this.#writing.query(statements.text('leave'), [node, channel])
+      await this.#writing.query(statements.text('leave'), [node])
+      await this.#writing.query(statements.text('notify'), [channel, `claims ${node}`])
     } catch (error) {
       throw failureOf(error, this.name) // What it has ends by itself: when its lease is over.
     } finally {
@@ -236,7 +244,7 @@ export class OpenPostgres implements OpenStore {
   #stored({ hasMessages, mayRemove }: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void {
     if (hasMessages) {
       this.#wake()
-      this.#watch.wakeOthers()
+      this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()
   }

@@ -87,7 +87,7 @@ async function poolOf(connectionString: string, { statementTimeoutMs }: Postgres
   })
   // Of a connection that waits in the pool: the next statement gets another one.
   pool.on('error', () => {})
-  return pool as unknown as OwnPool
+  return pool
 }
 
 interface Target {
@@ -100,7 +100,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake } = opening
+  const { service, clock, wake, claimsChanged } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -137,6 +137,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     node,
     clock,
     wake,
+    claimsChanged,
     closed: async () => {
       await own?.end()
     },

@@ -23,6 +23,8 @@ interface Page {
 export class Reads {
   readonly #parts: ReadsParts
   #pages: Page[] = []
+  /** How many messages were read so far. */
+  found = 0
 
   constructor(parts: ReadsParts) {
     this.#parts = parts
@@ -67,6 +69,7 @@ export class Reads {
         pages.map(({ after }) => after),
         pages.map(({ limit }) => limit),
       ])
+      this.found += rows.length
       const found: LoggedMessage[][] = pages.map(() => [])
       for (const row of rows) found[numberOf(row['n']) - 1]?.push(loggedOf(row))
       for (const [n, { resolve }] of pages.entries()) resolve(found[n] ?? [])

@@ -102,7 +102,7 @@ class Registrar {
     const beginning = this.#of.isArchived ? '0' : '(SELECT position FROM $.pruned p WHERE p.partition = t.partition)'
     const start = from === 'beginning' ? beginning : 't.tail'
     await this.#run(
-      `INSERT INTO $.claim SELECT $1, partition, 0, ${start}, ${start}, $2::bytea, true, NULL, 0 FROM $.tail t`,
+      `INSERT INTO $.claim SELECT $1, partition, 0, ${start}, ${start}, $2::bytea, true, NULL, $.now_ms() FROM $.tail t`,
       id,
       Buffer.alloc(AHEAD / 8),
     )
@@ -170,7 +170,7 @@ class Registrar {
   /** From now on this node is one of those that live. Tells whether it is the one that keeps house. */
   async join(ids: ReadonlyMap<string, number>): Promise<boolean> {
     const { node, leaseMs, subscriptions } = this.#of
-    await this.#run('INSERT INTO $.member VALUES ($1::uuid, $.now_ms() + $2::bigint)', node, leaseMs)
+    await this.#run('INSERT INTO $.member VALUES ($1::uuid, $.now_ms() + $2::bigint, true)', node, leaseMs)
     for (const { name, types } of subscriptions) {
       await this.#run('INSERT INTO $.member_subscription VALUES ($1::uuid, $2, $3)', node, ids.get(name), [...types])
     }

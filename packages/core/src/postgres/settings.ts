@@ -25,6 +25,11 @@ export interface PostgresOptions {
   /** Whether nodes are woken by LISTEN, which does not pass PgBouncer in transaction mode. Default true. */
   readonly listen?: boolean | undefined
   /**
+   * Whether statements are prepared, each once on a connection: the server plans them anew each time otherwise. PgBouncer in
+   * transaction mode needs version 1.21 and `max_prepared_statements` for it. Default true.
+   */
+  readonly prepare?: boolean | undefined
+  /**
    * What becomes of a message that every handler has finished: it is deleted, kept for so many milliseconds after it was
    * accepted, or moved to the table `archive`. Default `'delete'`.
    */
@@ -52,6 +57,7 @@ export const POSTGRES_DEFAULTS: PostgresSettings = Object.freeze({
   leaseMs: 15_000,
   pollMs: 1_000,
   listen: true,
+  prepare: true,
   completion: 'delete',
   /** 26 hours: longer than the longest retry, which is 24 (`RETRY.maxAgeMs`) and the attempts after it. */
   dedupeMs: 93_600_000,
@@ -70,7 +76,7 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
   checkSchema(settings.schema)
   for (const name of ['leaseMs', 'pollMs', 'statementTimeoutMs'] as const) checkDurationMs(name, settings[name])
   for (const name of ['partitions', 'scanAhead'] as const) checkCount(name, settings[name])
-  for (const name of ['listen', 'migrate'] as const) {
+  for (const name of ['listen', 'prepare', 'migrate'] as const) {
     if (typeof settings[name] !== 'boolean')
       throw new InvalidOption(`${name} is ${shown(settings[name])}. Pass true or false.`)
   }

@@ -2,6 +2,9 @@ import type { CheckedOut } from './checked-out.ts'
 import { numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
 
+/** What a notification is about: new messages, or claims that were given back, nodes that came or went. */
+type News = 'messages' | 'claims'
+
 interface WatchParts {
   readonly reads: Reads
   readonly node: string
@@ -9,24 +12,36 @@ interface WatchParts {
   readonly pollMs: number
   /** Called when there may be something new. */
   readonly wake: () => void
+  /** Called when other nodes have given claims back, have come or gone. */
+  readonly claimsChanged: () => void
   /** Called with what each look has told: the time of the server. */
   readonly looked: (told: { readonly now: number }) => void
 }
 
-/** Looks for what this node was not woken for: once in a while, all of it by one statement. */
+/** A node that is woken so often within a second looks by itself from then on, so often; until it has found nothing for a while. */
+const BUSY = { wakes: 50, everyMs: 10, idleLooks: 20 }
+
+/** Has this node know what other nodes, and transactions of the caller's, do: it is notified, and looks once in a while. */
 export class Watch {
   readonly #parts: WatchParts
+  readonly #notified: Readonly<Record<News, Notifier>>
   #timer: NodeJS.Timeout | undefined
   #seen = ''
+  #seenNodes = ''
   #types: ReadonlySet<string>
   #isOpen = true
-  #hasOthers = false
-  #isWaking = false
-  #isWanted = false
+  #others = ''
+  #wakes = 0
+  #isBusy = false
 
   constructor(parts: WatchParts, types: ReadonlySet<string>) {
+    const { reads, channel, node } = parts
     this.#parts = parts
     this.#types = types
+    this.#notified = {
+      messages: new Notifier(() => reads.run('notifyAsleep', [channel, `messages ${node}`, node])),
+      claims: new Notifier(() => reads.run('notify', [channel, `claims ${node}`])),
+    }
     this.#lookLater()
   }
 
@@ -40,60 +55,107 @@ export class Watch {
     clearTimeout(this.#timer)
   }
 
+  /** Tells the other nodes: beside the transaction, for a NOTIFY in it would hold up all others. */
+  tell(news: News): void {
+    if (news === 'claims' || this.#others !== '') this.#notified[news].call()
+  }
+
+  /** Has a connection listen. */
+  async listenOn(connection: CheckedOut): Promise<void> {
+    const { channel, node, wake, claimsChanged } = this.#parts
+    connection.whenNotified((given) => {
+      const [news, by] = (given.payload ?? '').split(' ')
+      if (given.channel !== channel || by === node) return
+      if (news === 'claims') claimsChanged()
+      else this.#woken()
+    })
+    await connection.query(`LISTEN "${channel}"`)
+    // What was notified while nobody listened.
+    wake()
+    claimsChanged()
+  }
+
+  #woken(): void {
+    this.#parts.wake()
+    this.#wakes += 1
+    if (this.#wakes === BUSY.wakes && !this.#isBusy) void this.#lookBySelf()
+  }
+
+  /** As long as there is much to do, nobody needs to be told to wake this node. */
+  async #lookBySelf(): Promise<void> {
+    const { reads, node, wake } = this.#parts
+    this.#isBusy = true
+    try {
+      await reads.run('sleep', [node, false])
+      for (let idle = 0; idle < BUSY.idleLooks && this.#isOpen; idle += 1) {
+        const before = reads.found
+        wake()
+        await new Promise((resolve) => setTimeout(resolve, BUSY.everyMs).unref())
+        if (reads.found > before) idle = 0
+      }
+      if (this.#isOpen) await reads.run('sleep', [node, true])
+      wake()
+    } catch {
+      // It looks once in a while all the same, and says then that it wants to be woken.
+    } finally {
+      this.#isBusy = false
+    }
+  }
+
   #lookLater(): void {
     if (this.#isOpen) this.#timer = setTimeout(() => void this.#look(), this.#parts.pollMs).unref()
   }
 
   async #look(): Promise<void> {
-    const { reads, wake, looked } = this.#parts
+    const { reads, node, wake, claimsChanged, looked } = this.#parts
+    this.#wakes = 0
     try {
-      const [row = {}] = await reads.run('poll', [this.#parts.node])
+      const [row = {}] = await reads.run('poll', [node])
       looked({ now: numberOf(row['now']) })
-      this.#hasOthers = row['has_others'] === true
-      if (row['is_unplaced'] === true) await reads.run('placeCommitted')
-      await this.refreshTypes()
-      const seen = [row['appended'], optional(row['next_due']), row['free']].join(' ')
-      if (seen !== this.#seen || row['is_unplaced'] === true) wake()
+      this.#others = (row['others'] as string | null) ?? ''
+      this.#types = new Set(row['types'] as readonly string[] | null)
+      const isUnplaced = row['is_unplaced'] === true
+      if (isUnplaced) await reads.run('placeCommitted')
+      const seen = [row['appended'], optional(row['next_due'])].join(' ')
+      if (seen !== this.#seen || isUnplaced) wake()
       this.#seen = seen
+      const seenNodes = [row['free'], this.#others].join(' ')
+      if (seenNodes !== this.#seenNodes) claimsChanged()
+      this.#seenNodes = seenNodes
     } catch {
       // The connection is lost, or the server is: what is read and written says so.
     } finally {
       this.#lookLater()
     }
   }
+}
 
-  /** Wakes the other nodes, if there are any: there is something new. Beside the transaction: a NOTIFY in it would hold up all others. */
-  wakeOthers(): void {
-    this.#isWanted = true
-    if (this.#hasOthers && !this.#isWaking) void this.#wakeOthers()
+/** Notifies, and once more where it is called meanwhile. */
+class Notifier {
+  readonly #notify: () => Promise<unknown>
+  #isWanted = false
+  #isUnderWay = false
+
+  constructor(notify: () => Promise<unknown>) {
+    this.#notify = notify
   }
 
-  async #wakeOthers(): Promise<void> {
-    this.#isWaking = true
+  call(): void {
+    this.#isWanted = true
+    if (!this.#isUnderWay) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#isUnderWay = true
     try {
-      while (this.#isWanted && this.#isOpen) {
+      while (this.#isWanted) {
         this.#isWanted = false
-        await this.#parts.reads.run('notify', [this.#parts.channel])
+        await this.#notify()
       }
     } catch {
       // They look by themselves.
     } finally {
-      this.#isWaking = false
+      this.#isUnderWay = false
     }
   }
-
-  async refreshTypes(): Promise<void> {
-    const rows = await this.#parts.reads.run('takenTypes')
-    this.#types = new Set(rows.map(({ type }) => type as string))
-  }
-}
-
-/** Has a connection listen: `wake` is called with each notification on the channel. */
-export async function listenOn(connection: CheckedOut, channel: string, wake: () => void): Promise<void> {
-  connection.listen((heard) => {
-    if (heard === channel) wake()
-  })
-  await connection.query(`LISTEN "${channel}"`)
-  // What was notified while nobody listened.
-  wake()
 }

@@ -9,7 +9,8 @@ import type { Writer } from './writer.ts'
 
 type Work = NonNullable<Settlement['work']>
 
-interface WorksParts extends GroupParts, Source {
+interface WorksParts extends Omit<GroupParts, 'statements'>, Source {
+  readonly statements: GroupParts['statements']
   readonly transactions: Transactions
   readonly writer: Writer
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void

@@ -276,7 +276,7 @@ describe('a store that is told while it runs', () => {
     inner = memory({ shared: true })
     await opened({ on: 'renew', nth: 2, fail: 'STORE_FAILED' })
     const claims: readonly Claim[] = await open.claim()
-    expect(await open.renew?.(claims)).toHaveLength(1)
+    expect(await open.renew?.(claims)).toEqual({ held: claims, handOver: [] })
     await expect(open.renew?.(claims)).rejects.toThrow('renew')
     inner = memory()
     await opened()

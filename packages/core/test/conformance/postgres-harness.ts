@@ -124,7 +124,7 @@ class KillablePool implements PostgresPool {
   }
 
   async connect(): ReturnType<PostgresPool['connect']> {
-    return (await this.#pool.connect()) as unknown as Awaited<ReturnType<PostgresPool['connect']>>
+    return this.#pool.connect()
   }
 
   /** What the server has begun by then, it may still do: nothing else. */

@@ -441,4 +441,72 @@ export const sabotages: readonly Sabotage[] = [
       return overriding(claiming)(store)
     },
   },
+  {
+    fault: 'hogs every claim',
+    caughtBy: 'balance',
+    shared: true,
+    on: overriding((open) => ({
+      renew: async (claims) => ({ held: (await open.renew?.(claims))?.held ?? [], handOver: [] }),
+    })),
+  },
+  {
+    fault: 'hands over what no other node should have',
+    caughtBy: 'balance-of-one',
+    shared: true,
+    on: overriding((open) => ({
+      renew: async (claims) => {
+        const held = (await open.renew?.(claims))?.held ?? []
+        return { held, handOver: held }
+      },
+    })),
+  },
+  {
+    fault: 'counts nodes that do not have a subscription among those that share it',
+    caughtBy: 'balance-by-subscription',
+    shared: true,
+    on: overriding(
+      (open, { opening }) => ({
+        claim: async () => {
+          const names = opening.subscriptions.map(({ name }) => name)
+          return (await open.claim()).filter(({ subscription }) => names.includes(subscription))
+        },
+      }),
+      (opening) => {
+        const all = ['a', 'b', 'c', 'd'].map((name) => `events/${name}`)
+        const others = all.filter((one) => opening.subscriptions.every(({ name }) => name !== one))
+        const more = others.map((name) => ({ name, formerly: [], types: [], from: 'now' as const }))
+        return { ...opening, subscriptions: [...opening.subscriptions, ...more] }
+      },
+    ),
+  },
+  {
+    fault: 'leaves what is free to a node that does not take it',
+    caughtBy: 'balance-starves-nobody',
+    shared: true,
+    on: overriding((open) => ({
+      claim: async () => {
+        const claims = await open.claim()
+        const handOver = (await open.renew?.(claims))?.handOver ?? []
+        await open.release(handOver)
+        return claims.filter((claim) => !handOver.includes(claim))
+      },
+    })),
+  },
+  {
+    fault: 'says after a hand-over that something was left running',
+    caughtBy: 'hand-over-keeps-all',
+    shared: true,
+    on: overriding((open) => ({
+      claim: async () => (await open.claim()).map((claim) => ({ ...claim, isClean: claim.epoch === 1 })),
+    })),
+  },
+  {
+    fault: 'tells nobody that claims are free',
+    caughtBy: 'nodes-hear-of-claims',
+    shared: true,
+    on: overriding(
+      () => ({}),
+      (opening) => ({ ...opening, claimsChanged: undefined }),
+    ),
+  },
 ]

@@ -50,13 +50,18 @@ export function shop({ options, world, remote }: SimulatedNode<World>): Dispatch
   return dp
 }
 
+/** So many orders, of so many keys in turn. */
+function orders(count: number, keys: number): NonNullable<SimulateOptions<World>['messages']> {
+  return Array.from({ length: count }, (_, index) => {
+    const key = String.fromCharCode(97 + (index % keys))
+    return [new Placed({ n: index + 1, key }), { key, id: `placed-${index + 1}` }] as const
+  })
+}
+
 /** What is simulated with it: six orders of two keys. */
 export const shopping: SimulateOptions<World> = {
   world: () => ({ booked: [], reminded: new Set() }),
-  messages: Array.from({ length: 6 }, (_, index) => {
-    const key = index % 2 === 0 ? 'a' : 'b'
-    return [new Placed({ n: index + 1, key }), { key, id: `placed-${index + 1}` }] as const
-  }),
+  messages: orders(6, 2),
   transaction: ({ booked }): SimulatedTransaction => {
     const written: number[] = []
     return { tx: written, commit: () => void booked.push(...written), rollback: () => {} }
@@ -67,3 +72,6 @@ export const shopping: SimulateOptions<World> = {
     if (isSettled && reminded.size < messages.length) throw new Error(`only ${reminded.size} were reminded`)
   },
 }
+
+/** The same on several nodes: with keys of many partitions, so that what runs has to be handed over. */
+export const sharedShopping: SimulateOptions<World> = { ...shopping, messages: orders(15, 5), nodes: 3 }

@@ -64,7 +64,10 @@ BEGIN
   IF current_setting('transaction_isolation') = 'read committed' THEN
     PERFORM ${schema}.place(NEW.tx);
   END IF;
-  PERFORM pg_notify(TG_ARGV[0], '');
+  -- A NOTIFY has all transactions commit one after the other: it is for those who would not look otherwise.
+  IF EXISTS (SELECT FROM ${schema}.member WHERE is_asleep AND alive_until > ${schema}.now_ms()) THEN
+    PERFORM pg_notify(TG_ARGV[0], '');
+  END IF;
   RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER place_at_commit AFTER INSERT ON ${schema}.unplaced DEFERRABLE INITIALLY DEFERRED
@@ -139,7 +142,9 @@ CREATE TABLE ${schema}.schedule (name text PRIMARY KEY, due_at bigint NOT NULL);
 -- The nodes that have the log open, and which subscriptions they have.
 CREATE TABLE ${schema}.member (
   node uuid PRIMARY KEY,
-  alive_until bigint NOT NULL
+  alive_until bigint NOT NULL,
+  -- Whether it wants to be woken: while it has much to do, it looks by itself.
+  is_asleep boolean NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE ${schema}.member_subscription (
   node uuid NOT NULL,

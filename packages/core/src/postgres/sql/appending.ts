@@ -23,6 +23,24 @@ WITH ${given(schema)}, ${taken(schema)}, counted AS (
 SELECT n FROM taken`
 
 /**
+ * The same for messages whose ids come once, and none of which is delayed: where each is among those of its partition is known.
+ *
+ * Parameters: the messages, as JSON; the partitions, and how many messages each is given.
+ */
+export const appendPlain: Sql = (schema) => `
+WITH locked AS (
+  SELECT partition FROM ${schema}.tail WHERE partition = ANY($2::integer[]) ORDER BY partition FOR UPDATE
+), moved AS (
+  UPDATE ${schema}.tail t SET tail = t.tail + c.count
+    FROM unnest($2::integer[], $3::integer[]) AS c (partition, count) JOIN locked USING (partition)
+    WHERE t.partition = c.partition RETURNING t.partition, t.tail - c.count AS before
+)
+INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelope, body, crc)
+  SELECT partition, moved.before + g.nth, g.id, g.type, g.key, g.time, g.envelope, g.body, g.crc
+    FROM json_to_recordset($1::text::json) AS g (partition integer, nth integer, id text, type text, key text, time bigint,
+      envelope text, body text, crc bigint) JOIN moved USING (partition)`
+
+/**
  * Stores messages in a transaction of the caller's own. They have no positions yet, and lock nothing: when it commits, the trigger
  * on the table `unplaced` gives them theirs.
  *

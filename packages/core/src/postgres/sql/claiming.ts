@@ -1,16 +1,26 @@
 import type { Sql } from '../statements.ts'
 
-/** Takes claims that are free, or whose lease is over. Parameters: subscriptions, partitions, the node, the lease in milliseconds. */
+/** The nodes that live, each with a subscription that it has. */
+export const members: Sql = (schema) => `
+SELECT m.node, s.subscription FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
+  WHERE m.alive_until > ${schema}.now_ms()`
+
+/**
+ * Takes claims that are free, or whose lease is over: those of the node's share, and those that nobody has had for a lease.
+ *
+ * Parameters: subscriptions, partitions, whether each is in the node's share; the node, the lease in milliseconds.
+ */
 export const claim: Sql = (schema) => `
 WITH free AS (
   SELECT c.subscription, c.partition, c.is_clean FROM ${schema}.claim c
-    JOIN unnest($1::integer[], $2::integer[]) AS w (subscription, partition)
+    JOIN unnest($1::integer[], $2::integer[], $3::boolean[]) AS w (subscription, partition, is_share)
       ON c.subscription = w.subscription AND c.partition = w.partition
-    WHERE c.node IS NULL OR c.held_until <= ${schema}.now_ms()
+    WHERE (c.node IS NULL OR c.held_until <= ${schema}.now_ms())
+      AND (w.is_share OR c.held_until + $5::bigint <= ${schema}.now_ms())
     FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE ${schema}.claim c
-  SET epoch = c.epoch + 1, node = $3::uuid, held_until = ${schema}.now_ms() + $4::bigint, is_clean = false
+  SET epoch = c.epoch + 1, node = $4::uuid, held_until = ${schema}.now_ms() + $5::bigint, is_clean = false
   FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
   RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
 
@@ -27,7 +37,7 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
-  INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint)
+  INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint, true)
     ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until
 ), on_duty AS (
   UPDATE ${schema}.duty SET node = $1::uuid, until = ${schema}.now_ms() + $2::bigint
@@ -41,17 +51,13 @@ WITH alive AS (
 SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
   FROM (VALUES (true)) AS always LEFT JOIN kept ON true`
 
-/** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node, the channel. */
+/** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node. */
 export const release: Sql = (schema) => `
-WITH released AS (
-  UPDATE ${schema}.claim c SET node = NULL, is_clean = true
+UPDATE ${schema}.claim c SET node = NULL, is_clean = true, held_until = ${schema}.now_ms()
     FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS r (subscription, partition, epoch)
-    WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $4::uuid
-    RETURNING 1
-)
-SELECT pg_notify($5::text, '') FROM released LIMIT 1`
+    WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $4::uuid`
 
-/** The node has left: what it did not give back is free, and was not left in order. Parameters: the node, the channel. */
+/** The node has left: what it did not give back is free, and was not left in order. Parameter: the node. */
 export const leave: Sql = (schema) => `
 WITH gone AS (
   DELETE FROM ${schema}.member WHERE node = $1::uuid
@@ -59,10 +65,8 @@ WITH gone AS (
   DELETE FROM ${schema}.member_subscription WHERE node = $1::uuid
 ), off_duty AS (
   UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
-), freed AS (
-  UPDATE ${schema}.claim SET node = NULL WHERE node = $1::uuid
 )
-SELECT pg_notify($2::text, '')`
+UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE node = $1::uuid`
 
 /**
  * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,

@@ -5,11 +5,22 @@ export const poll: Sql = (schema) => `
 SELECT (SELECT sum(tail) FROM ${schema}.tail)::bigint AS appended,
   (SELECT min(due_at) FROM ${schema}.delayed) AS next_due,
   EXISTS (SELECT FROM ${schema}.unplaced) AS is_unplaced,
-  (SELECT count(*) FROM ${schema}.claim WHERE node IS NULL)::integer AS free,
-  EXISTS (SELECT FROM ${schema}.member WHERE node <> $1::uuid AND alive_until > ${schema}.now_ms()) AS has_others,
+  ARRAY(SELECT DISTINCT type FROM ${schema}.subscription_type WHERE up_to IS NULL) AS types,
+  (SELECT count(*) FROM ${schema}.claim WHERE node IS NULL OR held_until <= ${schema}.now_ms())::integer AS free,
+  (SELECT string_agg(node::text, ' ' ORDER BY node) FROM ${schema}.member
+    WHERE node <> $1::uuid AND alive_until > ${schema}.now_ms()) AS others,
   ${schema}.now_ms() AS now`
 
-export const notify: Sql = () => `SELECT pg_notify($1::text, '')`
+/** Parameters: the channel, what it says. */
+export const notify: Sql = () => `SELECT pg_notify($1::text, $2::text)`
+
+/** The same, if there is any node that would not look by itself. Third parameter: the node that notifies. */
+export const notifyAsleep: Sql = (schema) => `
+SELECT pg_notify($1::text, $2::text) FROM ${schema}.member
+  WHERE is_asleep AND node <> $3::uuid AND alive_until > ${schema}.now_ms() LIMIT 1`
+
+/** Parameters: the node, whether it wants to be woken. */
+export const sleep: Sql = (schema) => `UPDATE ${schema}.member SET is_asleep = $2 WHERE node = $1::uuid`
 
 /** Gives positions to what was committed without: by transactions that could not tell how far the log was. */
 export const placeCommitted: Sql = (schema) => `

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type * as Feeding from '../../durability/feed.ts'
+import type * as HandingOver from '../../durability/hand-over.ts'
 import type * as LogReading from '../../durability/log-reader.ts'
 import type { Delivery } from '../../engine/delivery.ts'
 import type * as Holding from '../../engine/held-lanes.ts'
 import type { Observer } from '../../observe.ts'
-import { shop, shopping } from '../../../test/simulated/shop.ts'
+import { sharedShopping, shop, shopping } from '../../../test/simulated/shop.ts'
 import { simulate } from '../index.ts'
 
 // Other programs each time: RUNS=10000 FIRST_SEED=1 npx vitest run --project unit simulate/bus.test
@@ -18,7 +19,7 @@ test(`the bus keeps its promises in ${runs} runs from the seed ${firstSeed} on`,
 })
 
 test('and on three nodes, of which each may die', { timeout: 600_000 }, async () => {
-  const report = await simulate(shop, { ...shopping, seeds: runs, firstSeed, nodes: 3 })
+  const report = await simulate(shop, { ...sharedShopping, seeds: runs, firstSeed })
   expect(report.runs).toBe(runs)
 })
 
@@ -31,14 +32,17 @@ describe('a fault of our own is found', { timeout: 120_000 }, () => {
   afterEach(() => {
     vi.doUnmock('../../durability/log-reader.ts')
     vi.doUnmock('../../durability/feed.ts')
+    vi.doUnmock('../../durability/hand-over.ts')
     vi.doUnmock('../../engine/held-lanes.ts')
     vi.resetModules()
   })
 
   /** Simulates the shop with a module of the bus replaced. */
-  async function broken(): Promise<unknown> {
+  async function broken(isShared = false): Promise<unknown> {
     const [testing, mutant] = await Promise.all([import('../index.ts'), import('../../../test/simulated/shop.ts')])
-    return testing.simulate(mutant.shop, { ...mutant.shopping, seeds: 300 }).catch((error: unknown) => error)
+    return testing
+      .simulate(mutant.shop, { ...(isShared ? mutant.sharedShopping : mutant.shopping), seeds: 300 })
+      .catch((error: unknown) => error)
   }
 
   test('nothing, where nothing is replaced', async () => {
@@ -123,5 +127,26 @@ describe('a fault of our own is found', { timeout: 120_000 }, () => {
     })
     const found = await broken()
     expect(found).toMatchObject({ cause: { code: 'GUARANTEE_BROKEN', message: expect.stringContaining('of the key') } })
+  })
+
+  test('a claim that is given back before what runs of it has ended', async () => {
+    vi.resetModules()
+    vi.doMock('../../durability/hand-over.ts', async (original) => {
+      const module = await original<typeof HandingOver>()
+      const bringToRest: typeof module.bringToRest = async (feed) => {
+        const { engine, journal, suspects } = feed.parts
+        const leave = (): boolean => engine.leaveUnstarted(feed.keeper, 'Another node goes on with it')
+        feed.isOpen = false
+        feed.whenOneEnds = () => queueMicrotask(leave)
+        leave()
+        feed.dead.letGo()
+        suspects.leave(feed)
+        await journal.idle()
+      }
+      return { ...module, bringToRest }
+    })
+    expect(await broken(true)).toMatchObject({
+      cause: { code: 'GUARANTEE_BROKEN', message: expect.stringContaining('given back') },
+    })
   })
 })

@@ -1,3 +1,4 @@
+import { partitionOf } from '../../ports/stable-hash.ts'
 import type { Claim, LoggedMessage, Settlement } from '../../ports/store.ts'
 import type { Envelope } from '../../message/envelope.ts'
 import { GuaranteeBroken } from './failures.ts'
@@ -49,7 +50,12 @@ interface Accepted {
 export class Guarantees {
   /** Who has the latest claim, by subscription and partition. */
   readonly owners: Map<string, Owner> = new Map()
+  readonly partitions: number
   readonly #timeline: Timeline
+  /** Which claims a node has given back: nothing of them may begin there any more. */
+  readonly #released = new Map<Life, Set<string>>()
+  /** Who had a claim before, that was given back in order. */
+  readonly #before = new Map<string, Life>()
   readonly #positions = new Map<string, number>()
   /** By partition and position. */
   readonly #ids = new Map<string, string>()
@@ -62,8 +68,9 @@ export class Guarantees {
   /** The first one that was broken. */
   broken: GuaranteeBroken | undefined
 
-  constructor(timeline: Timeline) {
+  constructor(timeline: Timeline, partitions: number) {
     this.#timeline = timeline
+    this.partitions = partitions
   }
 
   sawLog(partition: number, messages: readonly LoggedMessage[]): void {
@@ -75,16 +82,39 @@ export class Guarantees {
 
   /** The store has given a claim to a node. */
   owns(life: Life, claim: Claim): void {
-    this.owners.set(`${claim.subscription}#${claim.partition}`, { life, claim })
+    const before = this.owners.get(nameOf(claim))?.life
+    if (before !== undefined && claim.isClean) this.#before.set(nameOf(claim), before)
+    else this.#before.delete(nameOf(claim))
+    this.owners.set(nameOf(claim), { life, claim })
+    this.#releasedBy(life).delete(nameOf(claim))
   }
 
-  /** A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once. */
-  claimed(life: Life, { subscription }: Claim): void {
-    for (const [name, lane] of this.#lanes.get(life) ?? []) {
-      if (!name.startsWith(`${subscription} `)) continue
+  /**
+   * A node works for a subscription from now on, and begins where it was left: perhaps before what it had seen of it once; but not
+   * before what another node has begun, and given back in order.
+   */
+  claimed(life: Life, claim: Claim): void {
+    const before = this.#before.get(nameOf(claim))
+    const left = before === undefined ? [] : [...this.#lanesOf(before, claim)]
+    const begun = left.map(([name, { position, begun: id }]) => [name, { position, begun: id }] as const)
+    for (const [, lane] of this.#lanesOf(life, claim)) {
       lane.position = 0
       lane.begun = undefined
       lane.isStale = lane.running !== undefined
+    }
+    for (const [name, state] of begun) Object.assign(this.#lane(life, name), state)
+  }
+
+  /** A node has given claims back, and another one may have them: nothing of them runs here. */
+  released(life: Life, claims: readonly Claim[]): void {
+    for (const claim of claims) {
+      const owner = this.owners.get(nameOf(claim))
+      if (owner?.life !== life || owner.claim.epoch !== claim.epoch) continue // It was taken over before.
+      this.#releasedBy(life).add(nameOf(claim))
+      for (const [, { running, isStale }] of this.#lanesOf(life, claim)) {
+        if (running === undefined || isStale) continue
+        this.#break(`${nameOf(claim)} is given back while it runs`)
+      }
     }
   }
 
@@ -114,11 +144,15 @@ export class Guarantees {
       lane.isStale = true
       return
     }
+    const position = this.#positions.get(id)
+    const partition = partitionOf(key, this.partitions)
+    if (position !== undefined && this.#releasedBy(life).has(nameOf({ subscription: handler, partition }))) {
+      this.#break(`${handler} is given ${name}, and its partition was given back`)
+    }
     if (!isAlone) this.#break(`${handler} is given ${name} while it has another one of the key ${key}`)
     else if (lane.begun !== undefined && lane.begun !== id) {
       this.#break(`${handler} is given ${name} before one of the key ${key} that came earlier has its outcome`)
     }
-    const position = this.#positions.get(id)
     if (position !== undefined && !replayed) {
       if (position < lane.position) this.#break(`${handler} is given ${name} after a later one of the key ${key}`)
       lane.position = position
@@ -155,10 +189,28 @@ export class Guarantees {
     }
   }
 
+  #releasedBy(life: Life): Set<string> {
+    let released = this.#released.get(life)
+    if (released === undefined) this.#released.set(life, (released = new Set()))
+    return released
+  }
+
+  /** Those of the keys of one partition. */
+  *#lanesOf(life: Life, { subscription, partition }: Claim): Iterable<readonly [name: string, lane: Lane]> {
+    const prefix = `${subscription} `
+    for (const [name, lane] of this.#lanes.get(life) ?? []) {
+      if (!name.startsWith(prefix)) continue
+      if (partitionOf(name.slice(prefix.length), this.partitions) === partition) yield [name, lane]
+    }
+  }
+
   #laneOf(life: Life, { handler, key }: Given): Lane {
+    return this.#lane(life, `${handler} ${key}`)
+  }
+
+  #lane(life: Life, name: string): Lane {
     let lanes = this.#lanes.get(life)
     if (lanes === undefined) this.#lanes.set(life, (lanes = new Map()))
-    const name = `${handler} ${key}`
     let lane = lanes.get(name)
     if (lane === undefined) lanes.set(name, (lane = { position: 0 }))
     return lane
@@ -167,4 +219,8 @@ export class Guarantees {
   #break(what: string): void {
     this.broken ??= new GuaranteeBroken(`${what}. That is a fault of the bus: please report it, with this run.`)
   }
+}
+
+function nameOf({ subscription, partition }: Pick<Claim, 'subscription' | 'partition'>): string {
+  return `${subscription}#${partition}`
 }

@@ -3,11 +3,11 @@ import type { Feed } from '../../durability/feed.ts'
 import type { Delivery } from '../../engine/delivery.ts'
 import type { Claim, OpenStore } from '../../ports/store.ts'
 import { requestsOutside } from './determinism.ts'
-import type { Owner } from './guarantees.ts'
+import type { Guarantees, Owner } from './guarantees.ts'
 import type { Life } from './life.ts'
 
 /** What is not over yet, in words: what is dead, and parked behind it, is. */
-export async function whatIsLeft(lives: readonly Life[], owners: Iterable<Owner>): Promise<string[]> {
+export async function whatIsLeft(lives: readonly Life[], { owners, partitions }: Guarantees): Promise<string[]> {
   const left: string[] = []
   for (const { dp, isStarted, name } of lives) {
     if (dp === undefined || !isStarted) return [`${name} has not started`]
@@ -17,7 +17,9 @@ export async function whatIsLeft(lives: readonly Life[], owners: Iterable<Owner>
   }
   const stats = await lives[0]?.store.opened?.stats()
   if (stats !== undefined && stats.delayed > 0) left.push(`${stats.delayed} messages are delayed in the store`)
-  for (const owner of owners) {
+  const claims = partitions * (stats?.subscriptions.length ?? 0)
+  if (owners.size < claims) left.push('nobody has had some partitions yet')
+  for (const owner of owners.values()) {
     const more = await whatHas(owner)
     if (more !== undefined) left.push(`of ${owner.claim.subscription} ${more}`)
   }

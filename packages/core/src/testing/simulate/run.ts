@@ -67,7 +67,7 @@ export class Run<W> {
   readonly #clock = new VirtualClock()
   readonly #timeline = new Timeline()
   readonly #steps = new Steps()
-  readonly #guarantees = new Guarantees(this.#timeline)
+  readonly #guarantees: Guarantees
   /** Which step is taken. */
   readonly #order: Chance
   readonly #mischief: Mischief
@@ -107,12 +107,14 @@ export class Run<W> {
       timeline: this.#timeline,
     })
     const { make, transaction, nodes } = subject
+    // More than nodes: so that each has some, and hands over what another one should have.
+    const partitions = nodes === 1 ? 1 : 2 * nodes
+    this.#guarantees = new Guarantees(this.#timeline, partitions)
     const world = this.#world
     const jitter = new Chance(seed ^ 0xd1ce)
     this.#parts = {
       nodes,
-      // A node that starts takes all that is free: more partitions than nodes would not be shared otherwise either.
-      memory: nodes === 1 ? memory() : memory({ shared: true, partitions: nodes, leaseMs: LEASE_MS }),
+      memory: nodes === 1 ? memory() : memory({ shared: true, partitions, leaseMs: LEASE_MS }),
       make: (node) => make({ ...node, world }),
       clock: this.#clock,
       random: jitter.next,
@@ -257,7 +259,7 @@ export class Run<W> {
   }
 
   #left(): Promise<string[]> {
-    return whatIsLeft(this.#lives, this.#guarantees.owners.values())
+    return whatIsLeft(this.#lives, this.#guarantees)
   }
 
   #crash(life: Life): void {

@@ -76,8 +76,11 @@ export class SimulatedStore implements Store {
     const wake = (): void => {
       if (this.#life.isAlive) opening.wake()
     }
+    const claimsChanged = (): void => {
+      if (this.#life.isAlive) opening.claimsChanged?.()
+    }
     return this.#call('open', async () => {
-      this.#opened = await this.#parts.memory.open({ ...opening, wake })
+      this.#opened = await this.#parts.memory.open({ ...opening, wake, claimsChanged })
       return this.#around(this.#opened)
     })
   }
@@ -109,6 +112,7 @@ export class SimulatedStore implements Store {
     if (name === 'claim') return this.#claim(go as () => Promise<readonly Claim[]>)
     return this.#call(name, async () => {
       const result = await go()
+      if (name === 'release') this.#parts.guarantees.released(this.#life, given[0] as readonly Claim[])
       if (name === 'read' || name === 'readAt')
         this.#parts.guarantees.sawLog(given[0] as number, result as Awaited<ReturnType<OpenStore['read']>>)
       return result

@@ -9,6 +9,12 @@ export interface Statement {
   readonly send: () => Promise<PostgresResult>
 }
 
+interface Prepared {
+  readonly name: string
+  readonly text: string
+  readonly values: unknown[]
+}
+
 /** Does something to a statement, or instead of it. */
 export type Fault = (statement: Statement) => Promise<PostgresResult>
 
@@ -47,7 +53,11 @@ export class CountedPool implements PostgresPool {
 
   async connect(): Promise<PostgresClient> {
     const client = await this.pool.connect()
-    const query = (text: string, params?: unknown[]): Promise<PostgresResult> => this.#query(client, text, params)
+    const query = (given: string | Prepared, params?: unknown[]): Promise<PostgresResult> => {
+      const send = (): Promise<PostgresResult> =>
+        typeof given === 'string' ? client.query(given, params) : client.query(given)
+      return this.#query({ text: typeof given === 'string' ? given : given.text, client, send })
+    }
     return {
       query,
       release: (destroy) => client.release(destroy),
@@ -56,15 +66,15 @@ export class CountedPool implements PostgresPool {
     }
   }
 
-  #query(client: PoolClient, text: string, params?: unknown[]): Promise<PostgresResult> {
-    const send = (): Promise<PostgresResult> => client.query(text, params) as Promise<PostgresResult>
+  #query(statement: Statement): Promise<PostgresResult> {
+    const { text, send } = statement
     const fault = this.#fault
     if (fault === undefined || !this.#isMeant(text)) return send()
     this.sent.push(text)
     if (this.sent.length !== this.#at) return send()
     this.hit = text
     this.#fault = undefined
-    return fault({ text, client, send })
+    return fault(statement)
   }
 }
 

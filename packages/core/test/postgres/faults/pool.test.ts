@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
 import type { Claim } from '../../../src/ports/store.ts'
 import { ownDatabase } from '../../servers/own-database.ts'
@@ -69,13 +70,8 @@ test('works that wait for their turn let go of the connection that is needed to 
       const answer = send()
       answer.catch(() => {})
       // The slot of the lost connection is somebody else's by the time that the server is to be asked.
-      const taken = on.pool.pool.connect()
+      void letGoAfter(on.pool.pool.connect(), work)
       ;(Reflect.get(client, 'connection') as { stream: { destroy(): void } }).stream.destroy()
-      void taken.then(async (other) => {
-        other.on('error', () => {})
-        await work
-        other.release()
-      })
       return answer
     },
     (text) => text === 'COMMIT',
@@ -83,3 +79,10 @@ test('works that wait for their turn let go of the connection that is needed to 
   expect(await outcomeOf(store.settle(claim, { reached: 1, done: [[1, 1]] }))).toBe('stored')
   expect(await work).toBe('STORE_FAILED')
 })
+
+async function letGoAfter(connecting: Promise<PoolClient>, event: Promise<unknown>): Promise<void> {
+  const client = await connecting
+  client.on('error', () => {})
+  await event
+  client.release()
+}

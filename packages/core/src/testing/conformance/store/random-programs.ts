@@ -59,17 +59,13 @@ class Program {
 
   /** What is called first is stored first, whether anybody waits for it or not; work that is asynchronous, when it is done. */
   async #some(count: number): Promise<void> {
-    let calls: Promise<void>[] = []
+    const calls: Promise<void>[] = []
     for (let n = 0; n < count; n += 1) {
       const what = this.#random.of(acts)
-      const isWork = what === 'work' || what === 'fail'
-      if (!isWork || this.#trial.has('syncWork')) {
-        calls.push(this.#act(what))
-        continue
-      }
-      await Promise.all(calls)
-      calls = []
-      await this.#act(what)
+      const isAlone = (what === 'work' || what === 'fail') && !this.#trial.has('syncWork')
+      if (isAlone) await Promise.all(calls)
+      calls.push(this.#act(what))
+      if (isAlone) await calls.at(-1)
     }
     await Promise.all(calls)
   }

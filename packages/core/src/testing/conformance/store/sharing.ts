@@ -2,7 +2,19 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { Claim, OpenStore } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { letter, message, messages, subscription } from './samples.ts'
-import { claimOne, idsOf, isTaken, logOf, rejectsWith, type Trial, turns, until, workOf } from './trial.ts'
+import {
+  claimOne,
+  idsOf,
+  isTaken,
+  logOf,
+  nameOf,
+  rejectsWith,
+  renewal,
+  type Trial,
+  turns,
+  until,
+  workOf,
+} from './trial.ts'
 
 const nodes = async (trial: Trial, count: number, names: readonly string[] = ['events/a']): Promise<OpenStore[]> => {
   const opened: OpenStore[] = []
@@ -10,16 +22,14 @@ const nodes = async (trial: Trial, count: number, names: readonly string[] = ['e
   return opened
 }
 
-// There are as many as were asked for.
-const two = async (trial: Trial): Promise<readonly [OpenStore, OpenStore]> =>
-  (await nodes(trial, 2)) as unknown as readonly [OpenStore, OpenStore]
-
-async function renewed(open: OpenStore, claims: readonly Claim[]): Promise<readonly Claim[]> {
-  ok(open.renew !== undefined, 'Where claims end by themselves, there is renew().')
-  return open.renew(claims)
+/** The first node has claimed before the second one comes: it has what there is, whosever share that is then. */
+async function two(trial: Trial): Promise<{ readonly a: OpenStore; readonly claim: Claim; readonly b: OpenStore }> {
+  const a = await trial.open()
+  const claim = await claimOne(a)
+  return { a, claim, b: await trial.open() }
 }
 
-/** Has nodes claim until nothing is left, as they do when a store balances between them. */
+/** Has nodes claim until nothing is left: each takes its share. */
 async function claimAll(opened: readonly OpenStore[], count: number): Promise<Claim[][]> {
   const held: Claim[][] = opened.map(() => [])
   const round = async (): Promise<boolean> => {
@@ -30,8 +40,6 @@ async function claimAll(opened: readonly OpenStore[], count: number): Promise<Cl
   await until(round, `${count} claims are taken`)
   return held
 }
-
-const nameOf = ({ subscription: name, partition }: Claim): string => `${name} ${partition}`
 
 export const sharing: readonly CaseDefinition[] = [
   {
@@ -62,8 +70,7 @@ export const sharing: readonly CaseDefinition[] = [
     title: 'a claim is not given to another while its lease lasts',
     needs: ['shared'],
     run: async (trial) => {
-      const [a, b] = await two(trial)
-      const claim = await claimOne(a)
+      const { a, claim, b } = await two(trial)
       await trial.advance(trial.leaseMs / 2)
       deepEqual(await b.claim(), [])
       await a.settle(claim, { caused: [message('a')] })
@@ -75,8 +82,7 @@ export const sharing: readonly CaseDefinition[] = [
       'a claim whose lease is over is given to another with a higher epoch; the first can store nothing any more (S4)',
     needs: ['shared'],
     run: async (trial) => {
-      const [a, b] = await two(trial)
-      const stale = await claimOne(a)
+      const { a, claim: stale, b } = await two(trial)
       await a.append(messages('m', 4))
       await a.settle(stale, { reached: 4, done: [[1, 1]] })
       await trial.advance(trial.leaseMs + 1)
@@ -104,8 +110,7 @@ export const sharing: readonly CaseDefinition[] = [
     title: 'a lease that is taken over while the work runs leaves nothing of it (S4)',
     needs: ['shared', 'asyncWork'],
     run: async (trial) => {
-      const [a, b] = await two(trial)
-      const stale = await claimOne(a)
+      const { a, claim: stale, b } = await two(trial)
       let taken: readonly Claim[] = []
       const settling = a.settle(stale, {
         caused: [message('stale')],
@@ -139,12 +144,13 @@ export const sharing: readonly CaseDefinition[] = [
     run: async (trial) => {
       const [dead] = await nodes(trial, 1, ['events/dead'])
       const [living] = await nodes(trial, 1, ['events/living'])
-      const [third] = await nodes(trial, 1, ['events/dead', 'events/living'])
       await claimOne(dead as OpenStore)
       const kept = await claimOne(living as OpenStore)
+      const [third] = await nodes(trial, 1, ['events/dead', 'events/living'])
       for (let n = 0; n < 4; n += 1) {
         await trial.advance(trial.leaseMs / 3)
-        deepEqual((await renewed(living as OpenStore, [kept])).map(nameOf), ['events/living 0'])
+        const { held } = await renewal(living as OpenStore, [kept])
+        deepEqual(held.map(nameOf), ['events/living 0'])
       }
       const taken = await (third as OpenStore).claim()
       deepEqual(taken.map(nameOf), ['events/dead 0'])
@@ -157,24 +163,25 @@ export const sharing: readonly CaseDefinition[] = [
     needs: ['shared'],
     run: async (trial) => {
       const [a] = await nodes(trial, 1, ['events/a', 'events/b'])
-      const [b] = await nodes(trial, 1, ['events/a'])
       const stale = await (a as OpenStore).claim()
+      const [b] = await nodes(trial, 1, ['events/a'])
       await trial.advance(trial.leaseMs + 1)
       const claim = await claimOne(b as OpenStore)
-      deepEqual((await renewed(a as OpenStore, stale)).map(nameOf), ['events/b 0'])
+      const { held } = await renewal(a as OpenStore, stale)
+      deepEqual(held.map(nameOf), ['events/b 0'])
       await (b as OpenStore).settle(claim, { caused: [message('a')] })
     },
   },
   {
     name: 'release-hands-over',
-    title: 'what one node releases another one has at once, with all that was settled',
+    title: 'what a node releases before it is closed another one has at once, with all that was settled',
     needs: ['shared'],
     run: async (trial) => {
-      const [a, b] = await two(trial)
-      const claim = await claimOne(a)
+      const { a, claim, b } = await two(trial)
       await a.append(messages('m', 3))
       await a.settle(claim, { reached: 3, done: [[1, 2]] })
       await a.release([claim])
+      await a.close()
       const next = await claimOne(b)
       deepEqual([next.progress.unfinished(), next.isClean], [[3], true])
     },
@@ -239,8 +246,9 @@ export const sharing: readonly CaseDefinition[] = [
       const fired = { dueAt: 1_000, next: 2_000, message: message('fired') }
       equal(winners(await byEach((open) => open.schedules.fire('daily', fired))), 1)
 
-      const claim = await claimOne(first)
-      await first.settle(claim, { dead: [letter('a')] })
+      const held = await claimAll(opened, 1)
+      const owner = held.findIndex((claims) => claims.length === 1)
+      await opened[owner]?.settle(held[owner]?.[0], { dead: [letter('a')] })
       equal(winners(await byEach((open) => open.deadLetters.beginReplay('a'))), 1)
 
       const dueAt = first.now() + 60_000

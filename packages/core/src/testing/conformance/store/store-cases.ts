@@ -1,4 +1,5 @@
 import { appending } from './appending.ts'
+import { balancing } from './balancing.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { claiming } from './claiming.ts'
 import { deadLetterCases } from './dead-letters.ts'
@@ -66,6 +67,7 @@ export function storeCases(harness: StoreHarness, options: StoreCaseOptions = {}
     ...opening,
     ...transactions,
     ...sharing,
+    ...balancing,
     ...randomPrograms(seed, options.programs ?? 20),
   ]
   return definitions.map((definition) => {

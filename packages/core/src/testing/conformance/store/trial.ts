@@ -1,6 +1,7 @@
 import { equal, fail, ok } from 'node:assert/strict'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Claim, LoggedMessage, NewMessage, OpenStore, Subscription } from '../../../ports/store.ts'
+import type { Renewal } from '../../../ports/share.ts'
+import type { Claim, LoggedMessage, NewMessage, OpenStore, StoreOpening, Subscription } from '../../../ports/store.ts'
 import type { StoreFeature, StoreSubject, UserTransaction } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
 import { subscription } from './samples.ts'
@@ -30,8 +31,15 @@ export class Trial {
 
   /** Opens the store, with one subscription if no others are given. */
   async open(subscriptions: readonly Subscription[] = [subscription()], service = 'conformance'): Promise<OpenStore> {
+    return this.openWith({ service, subscriptions })
+  }
+
+  /** The same, with whatever else an opening may have. */
+  async openWith(more: Partial<StoreOpening>): Promise<OpenStore> {
     const wake = (): void => void (this.wakes += 1)
-    const open = await this.subject.store.open({ service, subscriptions, clock: this.clock, wake })
+    const subscriptions = [subscription()]
+    const opening = { service: 'conformance', subscriptions, clock: this.clock, wake, ...more }
+    const open = await this.subject.store.open(opening)
     this.#opened.push(open)
     return open
   }
@@ -112,6 +120,17 @@ export async function claimOne(open: OpenStore): Promise<Claim> {
   return claims[0] as Claim
 }
 
+/** What it is, for a comparison: `events/a 3`. */
+export function nameOf({ subscription: name, partition }: Claim): string {
+  return `${name} ${partition}`
+}
+
+/** Keeps claims of a store that is shared. */
+export async function renewal(open: OpenStore, claims: readonly Claim[]): Promise<Renewal> {
+  ok(open.renew !== undefined, 'Where claims end by themselves, there is renew().')
+  return open.renew(claims)
+}
+
 /** The claims that there are to be had, by the name of their subscription. One partition only. */
 export async function claimsByName(open: OpenStore): Promise<ReadonlyMap<string, Claim>> {
   return new Map((await open.claim()).map((claim) => [claim.subscription, claim]))
@@ -147,8 +166,11 @@ export async function turns(count: number): Promise<void> {
 }
 
 /** Waits until it is so: a store may do it a while later. */
-export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const patienceMs = 5_000
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+  patienceMs: number = 5_000,
+): Promise<void> {
   for (const start = performance.now(); !(await isSo()); await pause(1)) {
     ok(performance.now() - start < patienceMs, `${what}, within ${patienceMs} ms`)
   }

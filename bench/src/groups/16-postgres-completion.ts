@@ -1,0 +1,81 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Group, Run, Tally } from '../case.ts'
+import { inFlight } from '../in-flight.ts'
+import { type Handle, WIDTH } from '../peers/durable.ts'
+import { graphileWorker } from '../peers/graphile-worker.ts'
+import { pgBoss } from '../peers/pg-boss.ts'
+import { BATCH, durableIn, freshSchema, RawRows, sweep, toCompletionIn } from '../peers/postgres.ts'
+
+const base = `by hand: \`INSERT\` of \`unnest\`, ${BATCH} rows`
+const ours = 'iambus `publish` to completion, 64 keys in order'
+const boss = 'pg-boss, in batches of 500'
+const graphile = 'graphile-worker, local queue, batched completion'
+
+const counting =
+  (tally: Tally): Handle =>
+  async (order) =>
+    tally.add(order)
+
+const handled = async (tally: Tally, count: number): Promise<void> => {
+  while (tally.count < count) await turn()
+}
+
+export default {
+  title: 'Postgres: an event, from publication to the end of its handling',
+  text: `Published or added ${WIDTH} at a time (pg-boss: by \`insert\`, 500 at a time), and handled by one process with an async function; timed
+until the last handler has returned. Ours are in the order of their keys. By hand, rows are only written.`,
+  base,
+  unit: 'message',
+  pace: { warmUpMs: 1_000, batchMs: 1_000, timedMs: 3_000 },
+  allocations: false,
+  cases: [
+    {
+      name: base,
+      setup: async (tally): Promise<Run> => {
+        const rows = await RawRows.make()
+        return async (count) => {
+          for (let n = 1; n <= count; n += BATCH) {
+            const size = Math.min(BATCH, count - n + 1)
+            await rows.insert(size)
+            for (let row = 0; row < size; row += 1) tally.add({ n: n + row })
+          }
+        }
+      },
+    },
+    {
+      name: ours,
+      setup: async (tally): Promise<Run> => {
+        const target = await freshSchema()
+        await sweep(target.pool)
+        const dp = await durableIn(target, [counting(tally)])
+        return (count) => toCompletionIn(dp, { count, width: WIDTH, isHandled: () => tally.count === count })
+      },
+    },
+    {
+      name: boss,
+      setup: async (tally): Promise<Run> => {
+        const queue = await pgBoss()
+        await queue.work(counting(tally))
+        return async (count) => {
+          await queue.insert(count)
+          await handled(tally, count)
+        }
+      },
+    },
+    {
+      name: graphile,
+      setup: async (tally): Promise<Run> => {
+        const queue = await graphileWorker()
+        await queue.work(counting(tally))
+        return async (count) => {
+          await inFlight(32, count, queue.add)
+          await handled(tally, count)
+        }
+      },
+    },
+  ],
+  aims: [
+    { name: ours, atLeast: [1.5, graphile] },
+    { name: ours, atLeast: [15, boss] },
+  ],
+} satisfies Group as Group
