@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Renewal } from '../ports/share.ts'
+import { checkStorable } from '../ports/storable.ts'
 import type {
   Claim,
   DeadLetterLog,
@@ -152,6 +153,7 @@ export class OpenPostgres implements OpenStore {
       )
     }
     if (this.#isClosed) throw this.#closed()
+    for (const message of messages) checkStorable(message)
     const batch = new Batch(partitions)
     batch.add(messages)
     if (batch.isEmpty) return messages.map(() => false)
