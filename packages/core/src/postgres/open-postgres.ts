@@ -48,6 +48,8 @@ export interface OpenParts extends Registered {
   readonly clock: Clock
   readonly wake: () => void
   readonly claimsChanged: (() => void) | undefined
+  /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
+  readonly failed: (error: Error, delayMs: number) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -106,7 +108,7 @@ export class OpenPostgres implements OpenStore {
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
       this.#housekeeper.isOnDuty = isOnDuty
-      void this.#housekeeper.tidy().catch(() => {})
+      void this.#housekeeper.tidy()
     }
     const released = (): void => this.#watch.tell('claims')
     this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
@@ -121,12 +123,14 @@ export class OpenPostgres implements OpenStore {
       connection: this.#reading,
       completion,
       forgetAfterMs,
-      failed: () => {},
+      failed: (error) => this.#failed(error, leaseMs / 3),
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
     const { claimsChanged = (): void => {} } = parts
-    this.#watch = new Watch({ reads, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    const { pollMs } = settings
+    const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
+    this.#watch = new Watch({ reads, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
@@ -249,6 +253,10 @@ export class OpenPostgres implements OpenStore {
       this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()
+  }
+
+  #failed(error: unknown, delayMs: number): void {
+    if (!this.#isClosed) this.#parts.failed(failureOf(error, this.name), delayMs)
   }
 
   #wake(): void {

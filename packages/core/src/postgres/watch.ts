@@ -16,7 +16,12 @@ interface WatchParts {
   readonly claimsChanged: () => void
   /** Called with what each look has told: the time of the server. */
   readonly looked: (told: { readonly now: number }) => void
+  /** Called when a look has failed, with when the next one is. */
+  readonly failed: (error: unknown, delayMs: number) => void
 }
+
+/** How long it is waited after a failed look at most, where looks are not further apart by themselves. */
+const BACKOFF_MS = 5_000
 
 /** A node that is woken so often within a second looks by itself from then on, so often; until it has found nothing for a while. */
 const BUSY = { wakes: 50, everyMs: 10, idleLooks: 20 }
@@ -30,6 +35,8 @@ export class Watch {
   #seenNodes = ''
   #types: ReadonlySet<string>
   #isOpen = true
+  /** How often a look has failed in a row. */
+  #failures = 0
   #others = ''
   #wakes = 0
   #isBusy = false
@@ -103,7 +110,12 @@ export class Watch {
   }
 
   #lookLater(): void {
-    if (this.#isOpen) this.#timer = setTimeout(() => void this.#look(), this.#parts.pollMs).unref()
+    if (this.#isOpen) this.#timer = setTimeout(() => void this.#look(), this.#delayMs).unref()
+  }
+
+  get #delayMs(): number {
+    const { pollMs } = this.#parts
+    return Math.max(pollMs, Math.min(BACKOFF_MS, pollMs * 2 ** this.#failures))
   }
 
   async #look(): Promise<void> {
@@ -122,8 +134,10 @@ export class Watch {
       const seenNodes = [row['free'], this.#others].join(' ')
       if (seenNodes !== this.#seenNodes) claimsChanged()
       this.#seenNodes = seenNodes
-    } catch {
-      // The connection is lost, or the server is: what is read and written says so.
+      this.#failures = 0
+    } catch (error) {
+      this.#failures += 1
+      this.#parts.failed(error, this.#delayMs)
     } finally {
       this.#lookLater()
     }
