@@ -1,4 +1,4 @@
-// Runs the tests: all of them on Node 24, then those of some projects again on Node 22. Arguments are handed on to vitest, except
+// Runs the tests: all of them on Node 24, then the unit tests again on Node 22. Arguments are handed on to vitest, except
 // `--install`, which has missing servers installed, and `--embedded`, which leaves out what needs a server.
 // What had to be left out for want of a server is said last, and is a failure where CI is set.
 import { spawn } from 'node:child_process'
@@ -12,7 +12,7 @@ import { servers } from '../packages/core/test/servers/servers.ts'
 import { projectNames } from '../vitest.config.ts'
 
 const modules = join(import.meta.dirname, '../node_modules')
-const onNode22Too = ['unit', 'postgres']
+const onNode22Too = ['unit']
 
 const { mayInstall, isEmbedded, projects, rest } = readArguments(process.argv.slice(2))
 const wanted = projects.length > 0 ? [...projects] : projectNames.filter((name) => !isEmbedded || !needsServer(name))

@@ -59,6 +59,9 @@ export class Persistence implements Causing {
       clock: engine.clock,
       wake: () => wake(),
       claimsChanged: () => claimsChanged(),
+      failed: (error, delayMs) => {
+        observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
+      },
     })
     for (const finding of opened.findings) sayFinding(finding, { observer, store: store.name })
     const persistence = new Persistence(parts, opened)

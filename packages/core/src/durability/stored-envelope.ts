@@ -5,6 +5,7 @@ import type { MessageHeaders } from '../message/augmentable.ts'
 import type { Codec } from '../message/codec.ts'
 import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
 import type { Clock } from '../ports/clock.ts'
+import { checkStorable } from '../ports/storable.ts'
 import type { NewMessage, StoredMessage } from '../ports/store.ts'
 
 /** How many of the deliveries that led to a message are stored with it: the latest. */
@@ -44,6 +45,7 @@ export function unreadable({ reason }: Unreadable): CodecError {
 /** An envelope as it is stored. @throws {CodecError} for a message that would not come back as it is. */
 export function storedOf(envelope: Envelope, codec: Codec): NewMessage {
   const { id, type, key, time, givenId, message } = envelope
+  checkStorable(envelope)
   const body = message instanceof Unreadable ? message.body : codec.encode(message)
   const stored = { id, type, key, time, envelope: partsOf(envelope), body, mayRepeat: givenId !== undefined, crc: 0 }
   stored.crc = checksumOf(stored)

@@ -37,6 +37,8 @@ export interface StoreOpening {
   readonly wake: () => void
   /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
   readonly claimsChanged?: (() => void) | undefined
+  /** To be called with what failed of what the store does by itself, and is tried again after so many milliseconds. */
+  readonly failed?: ((error: Error, delayMs: number) => void) | undefined
 }
 
 /** A handler, as a store knows it. */

@@ -58,7 +58,13 @@ export class Claims {
   renew(claims: readonly Claim[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.alone(async (tx) => {
-      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs])
+      const { rows } = await tx.query(statements.text('renew'), [
+        node,
+        leaseMs,
+        claims.map(({ subscription }) => ids.get(subscription) ?? -1),
+        claims.map(({ partition }) => partition),
+        claims.map(({ epoch }) => epoch),
+      ])
       beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
       const kept = new Set(rows.map((row) => nameOf(row)))
       const held = claims.filter(({ subscription, partition, epoch }) => {

@@ -1,22 +1,16 @@
 import { StoreFailed } from '../store-errors.ts'
-import type { PostgresClient, PostgresPool, PostgresResult, PostgresTransaction } from './client.ts'
-import { isOfThePlan, isRefusal } from './failure.ts'
-import type { Statements } from './statements.ts'
+import { CheckedOut, type Source } from './checked-out.ts'
+import type { PostgresResult, PostgresTransaction } from './client.ts'
 
-interface ConnectionParts {
-  readonly name: string
-  readonly pool: PostgresPool
-  readonly timeoutMs: number
-  readonly statements: Statements
-  readonly isPrepared: boolean
+interface ConnectionParts extends Source {
   /** Called with each connection that is new. What it throws, the connection fails with. */
-  readonly begin?: ((client: PostgresClient) => Promise<void>) | undefined
+  readonly begin?: ((connection: CheckedOut) => Promise<void>) | undefined
 }
 
 /** One connection, checked out of the pool for as long as the store is open. Where it is lost, the next statement gets another one. */
 export class Connection implements PostgresTransaction {
   readonly #parts: ConnectionParts
-  #client: Promise<PostgresClient> | undefined
+  #current: Promise<CheckedOut> | undefined
   /** When the statement before has ended: a connection runs one at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   #isClosed = false
@@ -26,94 +20,49 @@ export class Connection implements PostgresTransaction {
   }
 
   query(text: string, params?: unknown[]): Promise<PostgresResult> {
-    const result = this.#turn.then(() => this.#query(text, params))
+    const result = this.#turn.then(async () => (await this.pinned()).query(text, params))
     this.#turn = result.catch(() => {})
     return result
   }
 
   /** The same connection for all statements of a transaction: where it is lost, they fail, and none goes to another one. */
-  async pinned(): Promise<PostgresTransaction> {
-    const client = await this.client()
-    return { query: (text, params) => this.#queryOn(client, text, params) }
-  }
-
-  async #query(text: string, params?: unknown[]): Promise<PostgresResult> {
-    return this.#queryOn(await this.client(), text, params)
-  }
-
-  async #queryOn(client: PostgresClient, text: string, params?: unknown[]): Promise<PostgresResult> {
-    try {
-      const { statements, isPrepared } = this.#parts
-      return await withinTime(statements.run(client, { text, params }, isPrepared), this.#parts)
-    } catch (error) {
-      if (!isRefusal(error) || isOfThePlan(error)) this.lose(client)
-      throw error
-    }
-  }
-
-  /** The connection, as it is now. */
-  client(): Promise<PostgresClient> {
+  pinned(): Promise<CheckedOut> {
     if (this.#isClosed) return Promise.reject(new StoreFailed('STORE_CLOSED', `${this.#parts.name} is closed.`))
-    if (this.#client === undefined) {
-      const connecting = this.#connect()
-      this.#client = connecting
-      connecting.catch(() => {
-        if (this.#client === connecting) this.#client = undefined
-      })
-    }
-    return this.#client
+    this.#current ??= this.#connected()
+    return this.#current
   }
 
-  async #connect(): Promise<PostgresClient> {
-    const client = await withinTime(this.#parts.pool.connect(), this.#parts)
-    const lost = (): void => this.lose(client)
-    client.on('error', lost)
-    client.on('end', lost)
+  #connected(): Promise<CheckedOut> {
+    const leave = (): void => {
+      if (this.#current === connecting) this.#current = undefined
+    }
+    const connecting: Promise<CheckedOut> = this.#connect(leave)
+    connecting.catch(leave)
+    return connecting
+  }
+
+  /** @param leave is called when the connection cannot be used any more. */
+  async #connect(leave: () => void): Promise<CheckedOut> {
+    const connection = await CheckedOut.of(this.#parts)
+    connection.whenLost = () => {
+      leave()
+      connection.release()
+    }
     try {
-      await this.#parts.begin?.(client)
+      await this.#parts.begin?.(connection)
+      return connection
     } catch (error) {
-      client.release(true)
+      connection.release(true)
       throw error
     }
-    if (this.#isClosed) client.release(true)
-    return client
-  }
-
-  /** It is not used any more. */
-  lose(client: PostgresClient): void {
-    const current = this.#client
-    const leave = (one: PostgresClient): void => {
-      if (one !== client || this.#client !== current) return
-      this.#client = undefined
-      client.release(true)
-    }
-    void current?.then(leave, () => {})
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const client = await this.#client?.catch(() => undefined)
-    this.#client = undefined
+    const connection = await this.#current?.catch(() => undefined)
+    // One that is half-open would end by force only with a statement under way, and keep the process alive otherwise.
+    await connection?.query('SELECT 1').catch(() => {})
     // It may listen, or have settings of its own: nobody else gets it.
-    client?.release(true)
-  }
-}
-
-/** Fails when the server does not answer: a connection that is half open would never. */
-export async function withinTime<T>(
-  promise: Promise<T>,
-  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
-): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    late.reject(
-      new StoreFailed('STORE_FAILED', `${name} has not answered for ${timeoutMs} ms. The connection is given up.`),
-    )
-  }, timeoutMs)
-  promise.catch(() => {})
-  try {
-    return await Promise.race([promise, late.promise])
-  } finally {
-    clearTimeout(timer)
+    connection?.release(true)
   }
 }

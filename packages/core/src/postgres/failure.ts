@@ -6,6 +6,11 @@ export type Remedies = readonly (readonly [state: string, code: StoreFailure, re
 /** What to do, by SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html) or its first letters, the longest first. */
 const remedies: Remedies = [
   ['25006', 'STORE_READ_ONLY', 'The server takes no writes: is it a standby? Point the connection to the primary.'],
+  [
+    '25P02',
+    'STORE_FAILED',
+    'A statement before it had failed, and nothing of its transaction is stored. Let its error be thrown, or run it behind a SAVEPOINT.',
+  ],
   ['42501', 'STORE_FAILED', "Give the role the rights of the run-time role, or open the store with the owner's."],
   [
     '42P01',
@@ -14,6 +19,12 @@ const remedies: Remedies = [
   ],
   ['53100', 'STORE_FULL', "Make room on the server's disk. Nothing was stored; what comes later is tried anew."],
   ['53300', 'STORE_FAILED', 'The server has no connection left: raise max_connections, or make pools smaller.'],
+  [
+    '57014',
+    'STORE_FAILED',
+    'Something holds a lock, or the server is slow: look at pg_stat_activity, or raise statementTimeoutMs.',
+  ],
+  ['22', 'STORE_FAILED', 'The server cannot store this value: it holds no NUL character, and no half of a pair.'],
   ['28', 'STORE_FAILED', 'Check the role and the password.'],
   ['3D', 'STORE_FAILED', 'Check the name of the database.'],
   ['XX', 'STORE_DAMAGED', 'Look at the log of the server: its files may be damaged.'],
@@ -22,7 +33,8 @@ const remedies: Remedies = [
 /** The SQLSTATE of an error of the server; `undefined` where the connection itself failed. */
 export function stateOf(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { readonly code?: unknown }
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  // Of the operating system, as EPIPE: no class of SQLSTATE begins with an E.
+  return typeof code === 'string' && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(code) ? code : undefined
 }
 
 /** Whether the same may go well when it is tried again at once: it was undone for the sake of another transaction. */
@@ -43,8 +55,16 @@ export function isOfThePlan(error: unknown): boolean {
 /** Whether the server has said that it did not do it; otherwise the answer may have got lost. */
 export function isRefusal(error: unknown): boolean {
   const state = stateOf(error)
+  // It ends with the connection, or with all of them: what it was doing may be done.
+  const { severity } = (error ?? {}) as { readonly severity?: unknown }
+  if (severity === 'FATAL' || severity === 'PANIC') return false
   // 08: the connection; 57P: the server goes down, or ends the connection. What it was doing may be done.
   return state !== undefined && !state.startsWith('08') && !state.startsWith('57P')
+}
+
+/** Whether another server may be the one to ask: this one takes no writes, and a new connection may lead to the one that does. */
+export function isOfTheServer(error: unknown): boolean {
+  return stateOf(error) === '25006'
 }
 
 /** The failure of a store, from whatever was thrown by its driver; `own` remedies go before what is usually to be done. */
@@ -55,7 +75,7 @@ export function failureOf(thrown: unknown, name: string, own: Remedies = []): St
   const [, code, remedy] = [...own, ...remedies].find(([start]) => state.startsWith(start)) ?? [
     '',
     'STORE_FAILED' as const,
-    'It is tried again.',
+    state === '' ? 'Look at the server, and the way to it.' : 'Look at the log of the server.',
   ]
   const text = error.message === '' ? error.name : error.message
   return new StoreFailed(code, `${name}: ${text}${state === '' ? '' : ` (${state})`}. ${remedy}`, { cause: error })

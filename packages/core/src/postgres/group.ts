@@ -1,4 +1,5 @@
 import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
+import { checkStorable, storable } from '../ports/storable.ts'
 import type { PostgresTransaction } from './client.ts'
 import type { Draft, HeldClaims } from './held-claims.ts'
 import { Batch } from './messages.ts'
@@ -50,9 +51,10 @@ export class Group {
     this.#entries = []
   }
 
-  /** @throws {StoreFailed} with `CLAIM_LOST`. @throws {RangeError} Then nothing of it is in the group. */
+  /** @throws {StoreFailed} with `CLAIM_LOST`. @throws {RangeError | CodecError} Then nothing of it is in the group. */
   add(entry: Entry): void {
     const { claim, settlement, messages } = entry
+    for (const message of messages) checkStorable(message)
     if (settlement !== undefined) this.#settle(claim, settlement)
     this.#batch.add(messages)
     ;(this.#entries as Entry[]).push(entry)
@@ -76,14 +78,14 @@ export class Group {
     this.#exceptions.set(`${held.subscription}#${claim.partition}#${position}`, [draft, position, exception])
   }
 
-  /** Whether it has messages only: one statement is all that it takes. */
+  /** Whether it has messages only, and nobody has to know for sure what has become of them: one statement is all that it takes. */
   get isPlain(): boolean {
-    return this.#drafts.size === 0 && this.#letters.size === 0
+    return this.#entries.every(({ settlement }) => settlement === undefined)
   }
 
   /** Whether there is anything to store. */
   get isEmpty(): boolean {
-    return this.isPlain && this.#batch.isEmpty
+    return this.#drafts.size === 0 && this.#letters.size === 0 && this.#batch.isEmpty
   }
 
   get hasMessages(): boolean {
@@ -164,13 +166,14 @@ export class Group {
 }
 
 function rowOf(letter: StoredDeadLetter, n: number): object {
-  const { message, correlationId, diedAt, isReplaying, id, ...rest } = letter
+  const { message, correlationId, diedAt, isReplaying, id, error, ...rest } = letter
   return {
     ...message,
     ...rest,
     n,
     letter_id: id,
-    correlation_id: correlationId,
+    correlation_id: storable(correlationId),
+    error: storable(error),
     died_at: diedAt,
     is_replaying: isReplaying,
   }

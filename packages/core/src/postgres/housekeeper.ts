@@ -9,7 +9,7 @@ interface HousekeeperParts {
   readonly completion: Completion
   /** For how long a dead node is remembered, in milliseconds. */
   readonly forgetAfterMs: number
-  /** Called with what failed: it is tried again when there is something to do. */
+  /** Called with what failed: it is tried again with the next heartbeat. */
   readonly failed: (error: unknown) => void
 }
 
@@ -60,8 +60,12 @@ export class Housekeeper {
   /** What is not as urgent. */
   async tidy(): Promise<void> {
     if (!this.isOnDuty || this.#isClosed) return
-    await this.#ask('forgetSeen', [AT_A_TIME])
-    await this.#ask('forgetMembers', [this.#parts.forgetAfterMs])
+    try {
+      await this.#ask('forgetSeen', [AT_A_TIME])
+      await this.#ask('forgetMembers', [this.#parts.forgetAfterMs])
+    } catch (error) {
+      this.#parts.failed(error)
+    }
     this.wake()
   }
 

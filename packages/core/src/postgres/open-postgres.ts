@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Renewal } from '../ports/share.ts'
+import { checkStorable } from '../ports/storable.ts'
 import type {
   Claim,
   DeadLetterLog,
@@ -14,10 +15,12 @@ import type {
 } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
-import type { PostgresClient, PostgresPool } from './client.ts'
+import type { CheckedOut } from './checked-out.ts'
+import type { PostgresPool } from './client.ts'
 import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
+import { failureOf } from './failure.ts'
 import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
@@ -47,6 +50,8 @@ export interface OpenParts extends Registered {
   readonly clock: Clock
   readonly wake: () => void
   readonly claimsChanged: (() => void) | undefined
+  /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
+  readonly failed: (error: Error, delayMs: number) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -87,7 +92,7 @@ export class OpenPostgres implements OpenStore {
     const wake = (): void => this.#wake()
     const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
     this.#writing = new Connection(connecting)
-    const listen = (client: PostgresClient): Promise<void> => this.#watch.listenOn(client)
+    const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
@@ -98,7 +103,7 @@ export class OpenPostgres implements OpenStore {
     this.#reads = reads
     this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
     const unplaced = this.#unplaced
-    this.#transactions = new Transactions({ name, pool, writer: this.#writing, timeoutMs })
+    this.#transactions = new Transactions({ name, writer: this.#writing, timeoutMs })
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
@@ -108,7 +113,7 @@ export class OpenPostgres implements OpenStore {
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
       this.#housekeeper.isOnDuty = isOnDuty
-      void this.#housekeeper.tidy().catch(() => {})
+      void this.#housekeeper.tidy()
     }
     const released = (): void => this.#watch.tell('claims')
     this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
@@ -123,16 +128,18 @@ export class OpenPostgres implements OpenStore {
       connection: this.#reading,
       completion,
       forgetAfterMs,
-      failed: () => {},
+      failed: (error) => this.#failed(error, leaseMs / 3),
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
     const { claimsChanged = (): void => {} } = parts
-    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    const { pollMs } = settings
+    const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
+    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
-    if (settings.listen) void this.#reading.client().catch(() => {})
+    if (settings.listen) void this.#reading.pinned().catch(() => {})
   }
 
   now(): number {
@@ -151,6 +158,7 @@ export class OpenPostgres implements OpenStore {
     const { name, partitions, settings, statements } = this.#parts
     const transaction = callersTransaction(tx, name)
     if (this.#isClosed) throw this.#closed()
+    for (const message of messages) checkStorable(message)
     const batch = new Batch(partitions)
     batch.add(messages)
     if (batch.isEmpty) return messages.map(() => false)
@@ -222,17 +230,16 @@ export class OpenPostgres implements OpenStore {
     this.#isClosed = true
     const { statements, node, channel } = this.#parts
     this.#watch.close()
+    this.#transactions.close()
     try {
       await this.#writer.close()
       await this.#housekeeper.close()
       await this.#writing.query(statements.text('leave'), [node])
       await this.#writing.query(statements.text('notify'), [channel, `claims ${node}`])
-    } catch {
-      // What it has ends by itself.
+    } catch (error) {
+      throw failureOf(error, this.name) // What it has ends by itself: when its lease is over.
     } finally {
-      this.#transactions.close()
-      await this.#writing.close()
-      await this.#reading.close()
+      await Promise.all([this.#writing.close(), this.#reading.close()])
       await this.#parts.closed()
     }
   }
@@ -243,6 +250,10 @@ export class OpenPostgres implements OpenStore {
       this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()
+  }
+
+  #failed(error: unknown, delayMs: number): void {
+    if (!this.#isClosed) this.#parts.failed(failureOf(error, this.name), delayMs)
   }
 
   #wake(): void {

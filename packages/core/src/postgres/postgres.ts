@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
 import type { OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import type { PostgresPool, PostgresTransaction } from './client.ts'
-import { withinTime } from './connection.ts'
-import { failureOf } from './failure.ts'
+import { CheckedOut } from './checked-out.ts'
+import { failureOf, isConflict } from './failure.ts'
 import { numberOf } from './messages.ts'
 import { OpenPostgres } from './open-postgres.ts'
 import { register } from './registration.ts'
 import { migrate, quoted } from './schema.ts'
 import { type PostgresOptions, type PostgresSettings, settingsOf } from './settings.ts'
 import { Statements } from './statements.ts'
+import { beginText } from './transactions.ts'
 
 declare module '../ports/store.ts' {
   interface StoreTransactions {
@@ -39,12 +40,13 @@ export function postgres(options: PostgresOptions): Store {
   if (pool !== undefined && typeof pool.connect !== 'function') {
     throw new InvalidOption(`pool is ${shown(pool)}. Pass a Pool of pg.`)
   }
+  if (pool !== undefined) checkSize(pool)
   const name = `postgres ${settings.schema}`
   return {
     name,
     isShared: true,
     open: async (opening) => {
-      const own = pool === undefined ? await poolOf(connectionString as string) : undefined
+      const own = pool === undefined ? await poolOf(connectionString as string, settings) : undefined
       try {
         return await openOn({ pool: (pool ?? own) as PostgresPool, own, settings, name }, opening)
       } catch (error) {
@@ -55,17 +57,34 @@ export function postgres(options: PostgresOptions): Store {
   }
 }
 
+/** The fewest connections that it works with. */
+const POOL_SIZE = 3
+
+/** @throws {InvalidOption} for a pool, as those of `pg` are, that says it is too small: the store would wait for ever. */
+function checkSize(pool: PostgresPool): void {
+  const { max } = (Reflect.get(pool, 'options') ?? {}) as { readonly max?: unknown }
+  if (typeof max !== 'number' || max >= POOL_SIZE) return
+  throw new InvalidOption(
+    `pool has a max of ${max}. Pass one of ${POOL_SIZE} connections or more: the store keeps 2 for as long as it is open, and each context.commit() takes another one.`,
+  )
+}
+
 interface OwnPool extends PostgresPool {
   end(): Promise<void>
 }
 
 /** @throws {ImproperlyConfigured} where `pg` is not installed. */
-async function poolOf(connectionString: string): Promise<OwnPool> {
+async function poolOf(connectionString: string, { statementTimeoutMs }: PostgresSettings): Promise<OwnPool> {
   const { default: pg } = await import('pg').catch((error: unknown) => {
     const text = "postgres({ connectionString }) needs the package pg. Install it ('npm install pg'), or pass a pool."
     throw new ImproperlyConfigured('PG_MISSING', text, { cause: error })
   })
-  const pool = new pg.Pool({ connectionString, max: 10 })
+  const pool = new pg.Pool({
+    connectionString,
+    max: 10,
+    keepAlive: true,
+    connectionTimeoutMillis: statementTimeoutMs,
+  })
   // Of a connection that waits in the pool: the next statement gets another one.
   pool.on('error', () => {})
   return pool
@@ -81,7 +100,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake, claimsChanged } = opening
+  const { service, clock, wake, claimsChanged, failed = () => {} } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -119,33 +138,31 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     clock,
     wake,
     claimsChanged,
+    failed,
     closed: async () => {
       await own?.end()
     },
   })
 }
 
-async function inTransaction<T>(
-  { pool, settings, name }: Target,
-  run: (tx: PostgresTransaction) => Promise<T>,
-): Promise<T> {
-  const within = { name, timeoutMs: settings.statementTimeoutMs }
-  const client = await withinTime(pool.connect(), within)
-  try {
-    const result = await withinTime(
-      (async () => {
-        await client.query('BEGIN')
-        const given = await run(client)
-        await client.query('COMMIT')
-        return given
-      })(),
-      within,
-    )
-    client.release()
-    return result
-  } catch (error) {
-    // Whatever is left of it ends with the connection.
-    client.release(true)
-    throw error
+/** How often an opening that was undone for the sake of another transaction is tried again. */
+const AGAIN_AT_MOST = 10
+
+async function inTransaction<T>(target: Target, run: (tx: PostgresTransaction) => Promise<T>): Promise<T> {
+  const { pool, settings, name } = target
+  const timeoutMs = settings.statementTimeoutMs
+  for (let n = 1; ; n += 1) {
+    const tx = await CheckedOut.of({ pool, name, timeoutMs })
+    try {
+      await tx.query(beginText(timeoutMs))
+      const result = await run(tx)
+      await tx.query('COMMIT')
+      tx.release()
+      return result
+    } catch (error) {
+      // Whatever is left of it ends with the connection.
+      tx.release(true)
+      if (!isConflict(error) || n >= AGAIN_AT_MOST) throw error
+    }
   }
 }

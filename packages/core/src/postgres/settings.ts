@@ -7,7 +7,10 @@ export type Completion = 'delete' | 'archive' | { readonly keepMs: number }
 
 /** What `postgres()` takes: a `pool` or a `connectionString`; the defaults of the rest are in {@link POSTGRES_DEFAULTS}. */
 export interface PostgresOptions {
-  /** A `Pool` of `pg`, of at least 4 connections; it is left open when the store closes. */
+  /**
+   * A `Pool` of `pg`, of at least 3 connections; it is left open when the store closes. Give it a `connectionTimeoutMillis`: a
+   * connection that is never made counts as one of them until then.
+   */
   readonly pool?: PostgresPool | undefined
   /** Where the server is, as `postgres://user@host/database`: then the store has a pool of its own, and `pg` has to be installed. */
   readonly connectionString?: string | undefined

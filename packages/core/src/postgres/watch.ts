@@ -1,4 +1,4 @@
-import type { PostgresClient } from './client.ts'
+import type { CheckedOut } from './checked-out.ts'
 import { numberOf, optional } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
 import type { Reads } from './reads.ts'
@@ -18,7 +18,12 @@ interface WatchParts {
   readonly claimsChanged: () => void
   /** Called with what each look has told: the time of the server. */
   readonly looked: (told: { readonly now: number }) => void
+  /** Called when a look has failed, with when the next one is. */
+  readonly failed: (error: unknown, delayMs: number) => void
 }
+
+/** How long it is waited after a failed look at most, where looks are not further apart by themselves. */
+const BACKOFF_MS = 5_000
 
 /** A node that is woken so often within a second looks by itself from then on, so often; until it has found nothing for a while. */
 const BUSY = { wakes: 50, everyMs: 10, idleLooks: 20 }
@@ -32,6 +37,8 @@ export class Watch {
   #seenNodes = ''
   #types: ReadonlySet<string>
   #isOpen = true
+  /** How often a look has failed in a row. */
+  #failures = 0
   #others = ''
   #wakes = 0
   #isBusy = false
@@ -63,17 +70,17 @@ export class Watch {
   }
 
   /** Has a connection listen. */
-  async listenOn(client: PostgresClient): Promise<void> {
+  async listenOn(connection: CheckedOut): Promise<void> {
     const { channel, node, unplaced, wake, claimsChanged } = this.#parts
     const place = (): void => void unplaced.place().catch(() => {}) // What is not placed is looked for again.
-    client.on('notification', (given: { readonly channel: string; readonly payload?: string }) => {
+    connection.whenNotified((given) => {
       const [news, by] = (given.payload ?? '').split(' ')
       if (given.channel !== channel || by === node) return
       if (news === 'claims') claimsChanged()
       else if (news === 'unplaced') place()
       else this.#woken()
     })
-    await client.query(`LISTEN "${channel}"`)
+    await connection.query(`LISTEN "${channel}"`)
     // What was notified while nobody listened.
     place()
     wake()
@@ -108,7 +115,12 @@ export class Watch {
   }
 
   #lookLater(): void {
-    if (this.#isOpen) this.#timer = setTimeout(() => void this.#look(), this.#parts.pollMs).unref()
+    if (this.#isOpen) this.#timer = setTimeout(() => void this.#look(), this.#delayMs).unref()
+  }
+
+  get #delayMs(): number {
+    const { pollMs } = this.#parts
+    return Math.max(pollMs, Math.min(BACKOFF_MS, pollMs * 2 ** this.#failures))
   }
 
   async #look(): Promise<void> {
@@ -126,8 +138,10 @@ export class Watch {
       const seenNodes = [row['free'], this.#others].join(' ')
       if (seenNodes !== this.#seenNodes) claimsChanged()
       this.#seenNodes = seenNodes
-    } catch {
-      // The connection is lost, or the server is: what is read and written says so.
+      this.#failures = 0
+    } catch (error) {
+      this.#failures += 1
+      this.#parts.failed(error, this.#delayMs)
     } finally {
       this.#lookLater()
     }

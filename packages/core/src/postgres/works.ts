@@ -1,35 +1,38 @@
 import type { Claim, NewMessage, Settlement } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
-import type { PostgresClient, PostgresPool, PostgresResult, PostgresTransaction } from './client.ts'
-import { withinTime } from './connection.ts'
+import { CheckedOut, type Source } from './checked-out.ts'
+import type { PostgresResult, PostgresTransaction } from './client.ts'
 import { failureOf } from './failure.ts'
 import { ClaimsLost, Group, type GroupParts } from './group.ts'
-import type { Transactions } from './transactions.ts'
+import type { Started, Transactions } from './transactions.ts'
 import type { Writer } from './writer.ts'
 
 type Work = NonNullable<Settlement['work']>
 
-interface WorksParts extends GroupParts {
-  readonly name: string
-  readonly pool: PostgresPool
+interface WorksParts extends Omit<GroupParts, 'statements'>, Source {
+  readonly statements: GroupParts['statements']
   readonly transactions: Transactions
   readonly writer: Writer
-  readonly timeoutMs: number
-  readonly isPrepared: boolean
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
+}
+
+interface Working {
+  readonly claim: Claim | undefined
+  readonly settlement: Settlement
+  readonly work: Work
 }
 
 /** The transaction that a work is given: until it has ended. */
 class WorkTransaction implements PostgresTransaction {
-  readonly #client: PostgresClient
+  readonly #tx: PostgresTransaction
   #isOpen = true
 
-  constructor(client: PostgresClient) {
-    this.#client = client
+  constructor(tx: PostgresTransaction) {
+    this.#tx = tx
   }
 
   query(text: string, params?: unknown[]): Promise<PostgresResult> {
-    if (this.#isOpen) return this.#client.query(text, params)
+    if (this.#isOpen) return this.#tx.query(text, params)
     const what =
       'The transaction of context.commit() has ended. Await all that is done in it before its function returns.'
     return Promise.reject(new StoreFailed('STORE_FAILED', what))
@@ -52,82 +55,96 @@ export class Works {
   }
 
   async settle(claim: Claim | undefined, settlement: Settlement, work: Work): Promise<readonly boolean[]> {
-    const { pool, claims, name } = this.#parts
+    const { claims, transactions } = this.#parts
     if (claim !== undefined && claims.of(claim) === undefined) throw claims.lost(claim)
-    let client: PostgresClient
+    const tx = await this.#failing(() => CheckedOut.of(this.#parts))
+    // Whoever waits for its turn needs no connection that is none any more.
+    tx.whenLost = () => tx.release()
+    let started: Started | undefined
     try {
-      client = await withinTime(pool.connect(), this.#parts)
+      started = await this.#failing(() => transactions.begin(tx))
+      const caused = await this.#caused(tx, work)
+      return await this.#store(tx, started, { claim, settlement, messages: [...(settlement.caused ?? []), ...caused] })
     } catch (error) {
-      throw failureOf(error, name)
-    }
-    const ignore = (): void => {} // It is heard of by whoever waits for the statement.
-    client.on('error', ignore)
-    let hasFailed = true
-    try {
-      const areNew = await this.#settleOn(client, { claim, settlement, work })
-      hasFailed = false
-      return areNew
-    } catch (error) {
-      hasFailed = !(await rolledBack(client, this.#parts))
+      await tx.query('ROLLBACK').catch(() => {})
+      if (tx.isLost && started !== undefined) await this.#end(started)
       throw error
     } finally {
-      client.removeListener('error', ignore)
-      client.release(hasFailed)
+      tx.release()
     }
   }
 
-  async #settleOn(
-    client: PostgresClient,
-    of: { readonly claim: Claim | undefined; readonly settlement: Settlement; readonly work: Work },
-  ): Promise<readonly boolean[]> {
-    const { transactions, writer, name, claims, timeoutMs, stored } = this.#parts
-    const { claim, settlement, work } = of
-    const begun = await this.#failing(() => transactions.begin(client))
+  async #caused(tx: CheckedOut, work: Work): Promise<readonly NewMessage[]> {
     // A handler takes its own time.
-    await this.#failing(() => client.query('SET LOCAL idle_in_transaction_session_timeout = 0'))
-    const tx = new WorkTransaction(client)
-    let caused: readonly NewMessage[]
+    await this.#failing(() => tx.query('SET LOCAL idle_in_transaction_session_timeout = 0'))
+    const given = new WorkTransaction(tx)
     try {
-      caused = await work(tx)
+      return await work(given)
     } finally {
-      tx.end()
+      given.end()
     }
-    return writer.alone(async () => {
-      const group = new Group(this.#parts)
-      group.add({ claim, settlement, messages: [...(settlement.caused ?? []), ...caused] })
-      await withinTime(client.query(`SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs}`), this.#parts)
+  }
+
+  /** Whatever goes wrong with it is its own: those that wait behind it go on. */
+  async #store(
+    tx: CheckedOut,
+    started: Started,
+    entry: Pick<Working, 'claim' | 'settlement'> & { readonly messages: readonly NewMessage[] },
+  ): Promise<readonly boolean[]> {
+    const { writer } = this.#parts
+    const { areNew, failure } = await writer.alone(async () => {
       try {
-        const { statements, isPrepared } = this.#parts
-        const [areNew = []] = await group.write({
-          query: (text, params) => withinTime(statements.run(client, { text, params }, isPrepared), this.#parts),
-        })
-        await transactions.commit(client, begun)
-        const mayRemove = group.stored()
-        stored({ hasMessages: true, mayRemove })
-        return areNew
+        return { areNew: await this.#written(tx, started, entry) }
       } catch (error) {
-        if (!(error instanceof ClaimsLost) || claim === undefined) throw failureOf(error, name)
-        claims.forget(claim)
-        throw claims.lost(claim)
+        return { failure: error }
       }
     })
+    if (areNew === undefined) throw failure
+    return areNew
+  }
+
+  async #written(
+    tx: CheckedOut,
+    started: Started,
+    entry: Pick<Working, 'claim' | 'settlement'> & { readonly messages: readonly NewMessage[] },
+  ): Promise<readonly boolean[]> {
+    const { transactions, claims, timeoutMs, stored, name } = this.#parts
+    const group = new Group(this.#parts)
+    group.add(entry)
+    try {
+      const { rows } = await tx.query(
+        `SELECT set_config('idle_in_transaction_session_timeout', $1, true), pg_current_xact_id_if_assigned()::text AS xid`,
+        [String(timeoutMs)],
+      )
+      if (rows[0]?.['xid'] !== started.xid) throw ended(name)
+      const [areNew = []] = await group.write(tx)
+      await transactions.commit(tx, started)
+      const mayRemove = group.stored()
+      stored({ hasMessages: true, mayRemove })
+      return areNew
+    } catch (error) {
+      if (!(error instanceof ClaimsLost) || entry.claim === undefined) throw failureOf(error, name)
+      claims.forget(entry.claim)
+      throw claims.lost(entry.claim)
+    }
+  }
+
+  /** The handler is run again, and must not meet the locks of its last run. */
+  async #end(started: Started): Promise<void> {
+    const { writer, transactions } = this.#parts
+    await writer.alone(() => transactions.end(started).catch(() => {})).catch(() => {})
   }
 
   async #failing<T>(run: () => Promise<T>): Promise<T> {
     try {
-      return await withinTime(run(), this.#parts)
+      return await run()
     } catch (error) {
       throw failureOf(error, this.#parts.name)
     }
   }
 }
 
-/** Tells whether the connection can be used again. */
-async function rolledBack(client: PostgresClient, parts: WorksParts): Promise<boolean> {
-  try {
-    await withinTime(client.query('ROLLBACK'), parts)
-    return true
-  } catch {
-    return false
-  }
+function ended(name: string): StoreFailed {
+  const text = `${name}: the function given to context.commit() has ended the transaction that it was given. Leave COMMIT and ROLLBACK to the bus, and throw to undo it all.`
+  return new StoreFailed('STORE_FAILED', text)
 }

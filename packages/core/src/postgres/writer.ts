@@ -1,4 +1,3 @@
-import { asError } from '../errors.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { PostgresTransaction } from './client.ts'
 import { failureOf, isConflict, isOfTheData } from './failure.ts'
@@ -55,6 +54,7 @@ export class Writer {
 
   constructor(parts: WriterParts) {
     this.#parts = parts
+    parts.transactions.whenUnknown = (error) => this.#letOthersGo(error)
   }
 
   /** Stores messages, and what has happened to others. Tells which are new. */
@@ -96,7 +96,7 @@ export class Writer {
       try {
         // What was committed before it was called is before it in the log.
         if (unplaced.isOpen) await unplaced.place()
-        if (group[0]?.entry === undefined) await group[0]?.run(this.#parts.transactions.writer)
+        if (group[0]?.entry === undefined) await this.#runAlone(group[0] as Waiting)
         else await this.#store(group)
       } catch (error) {
         this.#fail(group, error)
@@ -122,8 +122,7 @@ export class Writer {
     const behind = this.#waiting
     this.#waiting = []
     this.#failure = failure
-    for (const one of group) one.reject(group.length === 1 && one.entry === undefined ? asError(failure) : failure)
-    for (const one of behind) one.reject(failure)
+    for (const one of [...group, ...behind]) one.reject(failure)
     queueMicrotask(() => (this.#failure = undefined))
   }
 
@@ -150,16 +149,43 @@ export class Writer {
     }
   }
 
-  async #written(group: Group): Promise<readonly (readonly boolean[])[]> {
+  #written(group: Group): Promise<readonly (readonly boolean[])[]> {
     const { transactions } = this.#parts
+    return this.#tried(() => {
+      if (group.isEmpty || group.isPlain) return group.write(transactions.writer)
+      return transactions.run((tx) => group.write(tx))
+    })
+  }
+
+  /** Something on its own, whose data is nobody else's matter. */
+  async #runAlone(one: Waiting): Promise<void> {
+    try {
+      await this.#tried(() => one.run(this.#parts.transactions.writer))
+    } catch (error) {
+      if (!isOfTheData(error)) throw error
+      one.reject(failureOf(error, this.#parts.name))
+    }
+  }
+
+  /** Again, where it was undone for the sake of another transaction. */
+  async #tried<T>(run: () => Promise<T>): Promise<T> {
     for (let n = 1; ; n += 1) {
       try {
-        if (group.isEmpty || group.isPlain) return await group.write(transactions.writer)
-        return await transactions.run((tx) => group.write(tx))
+        return await run()
       } catch (error) {
         if (!isConflict(error) || n >= AGAIN_AT_MOST) throw error
       }
     }
+  }
+
+  /**
+   * It is not known what has become of something, and the server cannot be asked. Whoever waits behind it may hold the very
+   * connection that this takes: so they fail, but for settlements, which have an order to keep, and hold none.
+   */
+  #letOthersGo(error: Error): void {
+    const left = this.#waiting.filter(({ entry }) => entry?.claim === undefined)
+    this.#waiting = this.#waiting.filter(({ entry }) => entry?.claim !== undefined)
+    for (const one of left) one.reject(error)
   }
 
   /** Without those whose claims were lost; one by one, where the data of one of them was refused. */
