@@ -14,7 +14,7 @@ beforeAll(() => {
 
 test('ends by itself, with success, and has nothing to complain about but what it took over', () => {
   expect(run).toMatchObject({ status: 0, signal: null })
-  for (const line of run.stderr.split('\n')) expect(line).toMatch(/^$|may have been running when the process/)
+  for (const line of run.stderr.split('\n')) expect(line).toMatch(/^$|may have been running: they are run again/)
 })
 
 test('prints what is expected', async () => {
