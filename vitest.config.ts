@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type TestProjectInlineConfiguration, defineConfig } from 'vitest/config'
 
 const productTests = ['packages/*/test/house/**/*.test.ts', 'examples/**/*.test.ts']
-const postgresTests = ['packages/*/{src,test}/postgres/**/*.test.ts']
+const postgresTests = ['packages/*/{src,test}/postgres/**/*.test.ts', 'examples/*-postgres/**/*.test.ts']
 const ownPostgresTests = ['packages/*/test/postgres/own/**/*.test.ts']
 const reports = process.env['TEST_REPORTS']
 
@@ -23,6 +23,7 @@ const projects = [
     test: {
       name: 'product',
       include: productTests,
+      exclude: postgresTests,
       globalSetup: 'packages/core/test/house/build-and-pack.ts',
       testTimeout: 60_000,
     },
@@ -34,7 +35,7 @@ const projects = [
       name: 'postgres',
       include: postgresTests,
       exclude: ownPostgresTests,
-      globalSetup: 'packages/core/test/servers/provide-postgres.ts',
+      globalSetup: ['packages/core/test/house/build-and-pack.ts', 'packages/core/test/servers/provide-postgres.ts'],
       testTimeout: 20_000,
       hookTimeout: 20_000,
     },

@@ -1,8 +1,10 @@
 import { asError } from '../errors.ts'
 import { StoreFailed, type StoreFailure } from '../store-errors.ts'
 
+export type Remedies = readonly (readonly [state: string, code: StoreFailure, remedy: string])[]
+
 /** What to do, by SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html) or its first letters, the longest first. */
-const remedies: readonly (readonly [state: string, code: StoreFailure, remedy: string])[] = [
+const remedies: Remedies = [
   ['25006', 'STORE_READ_ONLY', 'The server takes no writes: is it a standby? Point the connection to the primary.'],
   [
     '25P02',
@@ -65,12 +67,12 @@ export function isOfTheServer(error: unknown): boolean {
   return stateOf(error) === '25006'
 }
 
-/** The failure of a store, from whatever was thrown by its driver. */
-export function failureOf(thrown: unknown, name: string): StoreFailed {
+/** The failure of a store, from whatever was thrown by its driver; `own` remedies go before what is usually to be done. */
+export function failureOf(thrown: unknown, name: string, own: Remedies = []): StoreFailed {
   if (thrown instanceof StoreFailed) return thrown
   const error = asError(thrown)
   const state = stateOf(thrown) ?? ''
-  const [, code, remedy] = remedies.find(([start]) => state.startsWith(start)) ?? [
+  const [, code, remedy] = [...own, ...remedies].find(([start]) => state.startsWith(start)) ?? [
     '',
     'STORE_FAILED' as const,
     state === '' ? 'Look at the server, and the way to it.' : 'Look at the log of the server.',

@@ -13,17 +13,19 @@ import type {
   Settlement,
   StoreStats,
 } from '../ports/store.ts'
-import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
+import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import type { CheckedOut } from './checked-out.ts'
-import type { PostgresPool, PostgresTransaction } from './client.ts'
+import type { PostgresPool } from './client.ts'
 import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
-import { failureOf, stateOf } from './failure.ts'
+import { failureOf } from './failure.ts'
 import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
+import { callersFailure, callersTransaction } from './outbox/callers-transaction.ts'
+import { Unplaced } from './outbox/unplaced.ts'
 import { Reads } from './reads.ts'
 import type { Registered } from './registration.ts'
 import { ServerTime } from './server-time.ts'
@@ -73,6 +75,7 @@ export class OpenPostgres implements OpenStore {
   readonly #claims: Claims
   readonly #works: Works
   readonly #delays: Delays
+  readonly #unplaced: Unplaced
   readonly #watch: Watch
   readonly #housekeeper: Housekeeper
   #isClosed = false
@@ -98,12 +101,14 @@ export class OpenPostgres implements OpenStore {
       isArchived: settings.completion === 'archive',
     })
     this.#reads = reads
+    this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
+    const unplaced = this.#unplaced
     this.#transactions = new Transactions({ name, writer: this.#writing, timeoutMs })
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
     const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
-    const writer = new Writer({ ...group, name, transactions, stored })
+    const writer = new Writer({ ...group, name, transactions, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
@@ -130,7 +135,7 @@ export class OpenPostgres implements OpenStore {
     const { claimsChanged = (): void => {} } = parts
     const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
-    this.#watch = new Watch({ reads, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
+    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
@@ -151,27 +156,19 @@ export class OpenPostgres implements OpenStore {
 
   async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
     const { name, partitions, settings, statements } = this.#parts
-    if (typeof tx !== 'object' || tx === null || !('query' in tx) || typeof tx.query !== 'function') {
-      throw new ForeignTransaction(
-        `The tx is no transaction of ${name}. Pass a client of pg with a transaction open on it, or what ofKysely(), ofDrizzle() and the like make of one.`,
-      )
-    }
+    const transaction = callersTransaction(tx, name)
     if (this.#isClosed) throw this.#closed()
     for (const message of messages) checkStorable(message)
     const batch = new Batch(partitions)
     batch.add(messages)
     if (batch.isEmpty) return messages.map(() => false)
     try {
-      const { rows } = await (tx as PostgresTransaction).query(statements.text('publish'), [
-        batch.json,
-        settings.dedupeMs,
-      ])
+      const { rows } = await transaction.query(statements.text('publish'), [batch.json, settings.dedupeMs])
+      const strict = rows[0]?.['strict']
+      if (typeof strict === 'string') this.#unplaced.add(strict)
       return batch.areNew(rows)
     } catch (error) {
-      if (stateOf(error) !== '42P01') throw failureOf(error, name)
-      throw new ForeignTransaction(
-        `The tx is of a database that has no schema ${settings.schema}. Pass one of the database of ${name}.`,
-      )
+      throw callersFailure(error, { name, schema: settings.schema })
     }
   }
 

@@ -1,12 +1,14 @@
 import type { CheckedOut } from './checked-out.ts'
 import { numberOf, optional } from './messages.ts'
+import type { Unplaced } from './outbox/unplaced.ts'
 import type { Reads } from './reads.ts'
 
-/** What a notification is about: new messages, or claims that were given back, nodes that came or went. */
+/** What a node tells the others: that there are new messages, or claims that were given back, nodes that came or went. */
 type News = 'messages' | 'claims'
 
 interface WatchParts {
   readonly reads: Reads
+  readonly unplaced: Unplaced
   readonly node: string
   readonly channel: string
   readonly pollMs: number
@@ -69,15 +71,18 @@ export class Watch {
 
   /** Has a connection listen. */
   async listenOn(connection: CheckedOut): Promise<void> {
-    const { channel, node, wake, claimsChanged } = this.#parts
+    const { channel, node, unplaced, wake, claimsChanged } = this.#parts
+    const place = (): void => void unplaced.place().catch(() => {}) // What is not placed is looked for again.
     connection.whenNotified((given) => {
       const [news, by] = (given.payload ?? '').split(' ')
       if (given.channel !== channel || by === node) return
       if (news === 'claims') claimsChanged()
+      else if (news === 'unplaced') place()
       else this.#woken()
     })
     await connection.query(`LISTEN "${channel}"`)
     // What was notified while nobody listened.
+    place()
     wake()
     claimsChanged()
   }
@@ -119,17 +124,16 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { reads, node, wake, claimsChanged, looked } = this.#parts
+    const { reads, unplaced, node, wake, claimsChanged, looked } = this.#parts
     this.#wakes = 0
     try {
       const [row = {}] = await reads.run('poll', [node])
       looked({ now: numberOf(row['now']) })
       this.#others = (row['others'] as string | null) ?? ''
       this.#types = new Set(row['types'] as readonly string[] | null)
-      const isUnplaced = row['is_unplaced'] === true
-      if (isUnplaced) await reads.run('placeCommitted')
+      if (row['is_unplaced'] === true) await unplaced.place()
       const seen = [row['appended'], optional(row['next_due'])].join(' ')
-      if (seen !== this.#seen || isUnplaced) wake()
+      if (seen !== this.#seen) wake()
       this.#seen = seen
       const seenNodes = [row['free'], this.#others].join(' ')
       if (seenNodes !== this.#seenNodes) claimsChanged()

@@ -2,6 +2,7 @@ import { StoreFailed } from '../store-errors.ts'
 import type { PostgresTransaction } from './client.ts'
 import { failureOf, isConflict, isOfTheData } from './failure.ts'
 import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
+import type { Unplaced } from './outbox/unplaced.ts'
 import type { Transactions } from './transactions.ts'
 
 /** How many messages and settlements are stored together at most. */
@@ -12,6 +13,7 @@ const AGAIN_AT_MOST = 10
 interface WriterParts extends GroupParts {
   readonly name: string
   readonly transactions: Transactions
+  readonly unplaced: Unplaced
   /** Called when something was stored: whether there are new messages, and whether some may be removed. */
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
 }
@@ -90,7 +92,10 @@ export class Writer {
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0) {
       const group = this.#take()
+      const { unplaced } = this.#parts
       try {
+        // What was committed before it was called is before it in the log.
+        if (unplaced.isOpen) await unplaced.place()
         if (group[0]?.entry === undefined) await this.#runAlone(group[0] as Waiting)
         else await this.#store(group)
       } catch (error) {

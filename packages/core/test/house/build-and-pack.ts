@@ -11,10 +11,26 @@ declare module 'vitest' {
   }
 }
 
-/** Packs, which builds, once for all test files: they run side by side, and a second build would pull `dist` from under them. */
+/** Where the tarball is, for the other projects of this run. */
+const variable = 'IAMBUS_TARBALL'
+
+/**
+ * Packs, which builds, once for all test files of all projects: they run side by side, and a second build would pull `dist` from
+ * under them.
+ */
 export default function buildAndPack(project: TestProject): () => void {
+  const known = process.env[variable]
+  if (known !== undefined) {
+    project.provide('tarball', known)
+    return () => {}
+  }
   const folder = mkdtempSync(join(tmpdir(), 'iambus-pack-'))
   run(root, 'npm', 'pack', '--workspace', '@iambus/core', '--pack-destination', folder)
-  project.provide('tarball', join(folder, `iambus-core-${manifest.version}.tgz`))
-  return () => rmSync(folder, { recursive: true, force: true })
+  const tarball = join(folder, `iambus-core-${manifest.version}.tgz`)
+  process.env[variable] = tarball
+  project.provide('tarball', tarball)
+  return () => {
+    delete process.env[variable]
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

@@ -39,14 +39,15 @@ CREATE TABLE ${schema}.archive (partition integer NOT NULL, position bigint NOT 
 -- One row for each transaction that has messages without a position: when it commits, they are given theirs.
 CREATE TABLE ${schema}.unplaced (tx xid8 PRIMARY KEY);
 
-CREATE FUNCTION ${schema}.place(placed xid8) RETURNS void LANGUAGE plpgsql AS $$
+-- Of several transactions, messages get their positions in the order in which they were published.
+CREATE FUNCTION ${schema}.place(placed xid8[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   -- Partitions are locked in their order: so no two transactions wait for each other.
   PERFORM FROM ${schema}.tail WHERE partition IN
-    (SELECT partition FROM ${schema}.message WHERE tx = placed AND position IS NULL) ORDER BY partition FOR UPDATE;
+    (SELECT partition FROM ${schema}.message WHERE tx = ANY (placed) AND position IS NULL) ORDER BY partition FOR UPDATE;
   WITH mine AS (
     SELECT m.ctid AS row, m.partition, row_number() OVER (PARTITION BY m.partition ORDER BY m.seq) AS n
-      FROM ${schema}.message m WHERE m.tx = placed AND m.position IS NULL
+      FROM ${schema}.message m WHERE m.tx = ANY (placed) AND m.position IS NULL
   ), counted AS (
     SELECT partition, count(*) AS count FROM mine GROUP BY partition
   ), moved AS (
@@ -55,18 +56,21 @@ BEGIN
   )
   UPDATE ${schema}.message m SET position = moved.before + mine.n, tx = NULL, seq = NULL
     FROM mine JOIN moved USING (partition) WHERE m.ctid = mine.row;
-  DELETE FROM ${schema}.unplaced WHERE tx = placed;
+  DELETE FROM ${schema}.unplaced WHERE tx = ANY (placed);
 END $$;
 
 CREATE FUNCTION ${schema}.place_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  -- Under a stricter isolation it could not be told how far the log is by now: a node gives positions, once it has committed.
-  IF current_setting('transaction_isolation') = 'read committed' THEN
-    PERFORM ${schema}.place(NEW.tx);
-  END IF;
-  -- A NOTIFY has all transactions commit one after the other: it is for those who would not look otherwise.
-  IF EXISTS (SELECT FROM ${schema}.member WHERE is_asleep AND alive_until > ${schema}.now_ms()) THEN
-    PERFORM pg_notify(TG_ARGV[0], '');
+  IF current_setting('transaction_isolation') LIKE 'read%' THEN
+    -- With those that have committed before, and have no positions yet: they were published before.
+    PERFORM ${schema}.place(ARRAY(SELECT tx FROM ${schema}.unplaced ORDER BY tx FOR UPDATE));
+    -- A NOTIFY has all transactions commit one after the other: it is for those who would not look otherwise.
+    IF EXISTS (SELECT FROM ${schema}.member WHERE is_asleep AND alive_until > ${schema}.now_ms()) THEN
+      PERFORM pg_notify(TG_ARGV[0], '');
+    END IF;
+  ELSE
+    -- Under a stricter isolation it could not be told how far the log is by now: a node gives positions, once it has committed.
+    PERFORM pg_notify(TG_ARGV[0], 'unplaced');
   END IF;
   RETURN NULL;
 END $$;

@@ -44,7 +44,7 @@ INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelop
  * Stores messages in a transaction of the caller's own. They have no positions yet, and lock nothing: when it commits, the trigger
  * on the table `unplaced` gives them theirs.
  *
- * Parameters: as for `append`.
+ * Parameters: as for `append`. Gives the transaction too, if its isolation is such that a node has to place what it stores.
  */
 export const publish: Sql = (schema) => `
 WITH ${given(schema)}, ${taken(schema)}, appended AS (
@@ -54,4 +54,5 @@ WITH ${given(schema)}, ${taken(schema)}, appended AS (
 ), marked AS (
   INSERT INTO ${schema}.unplaced SELECT pg_current_xact_id() FROM taken WHERE due_at IS NULL LIMIT 1 ON CONFLICT DO NOTHING
 )
-SELECT n FROM taken`
+SELECT n, CASE WHEN current_setting('transaction_isolation') NOT LIKE 'read%' THEN pg_current_xact_id()::text END AS strict
+  FROM taken`

@@ -22,9 +22,21 @@ SELECT pg_notify($1::text, $2::text) FROM ${schema}.member
 /** Parameters: the node, whether it wants to be woken. */
 export const sleep: Sql = (schema) => `UPDATE ${schema}.member SET is_asleep = $2 WHERE node = $1::uuid`
 
-/** Gives positions to what was committed without: by transactions that could not tell how far the log was. */
+/**
+ * Gives positions to what was committed without, by transactions that could not tell how far the log was.
+ *
+ * Parameters: the channel, and what is told on it; transactions. Gives how many were placed, and which of those that were given have ended.
+ */
 export const placeCommitted: Sql = (schema) => `
-SELECT ${schema}.place(tx) FROM (SELECT tx FROM ${schema}.unplaced ORDER BY tx FOR UPDATE SKIP LOCKED) AS committed`
+WITH committed AS MATERIALIZED (
+  SELECT tx FROM ${schema}.unplaced ORDER BY tx FOR UPDATE
+), all_of_them AS (
+  SELECT array_agg(tx) AS txs FROM committed
+), placed AS MATERIALIZED (
+  SELECT ${schema}.place(txs), pg_notify($1::text, $2::text), cardinality(txs) AS count FROM all_of_them WHERE txs IS NOT NULL
+)
+SELECT coalesce((SELECT count FROM placed), 0) AS count, ARRAY(
+  SELECT xid FROM unnest($3::text[]) AS xid WHERE pg_visible_in_snapshot(xid::xid8, pg_current_snapshot())) AS ended`
 
 /** The types that any subscription takes. */
 export const takenTypes: Sql = (schema) => `
