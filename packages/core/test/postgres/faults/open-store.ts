@@ -28,6 +28,7 @@ export async function fixture(url: string, config: { readonly max?: number } = {
   await query(url, `CREATE TABLE IF NOT EXISTS effects_${schema} (effect text)`)
   let isMade = false
   const admin = new Pool({ connectionString: url, max: 2 })
+  admin.on('error', () => {})
   onTestFinished(async () => {
     await proxy.heal()
     proxy.cut()
