@@ -64,6 +64,7 @@ export class OpenPostgres implements OpenStore {
   readonly #time: ServerTime
   readonly #writing: Connection
   readonly #reading: Connection
+  readonly #aside: Connection
   readonly #transactions: Transactions
   readonly #writer: Writer
   readonly #reads: Reads
@@ -87,6 +88,7 @@ export class OpenPostgres implements OpenStore {
     const wake = (): void => this.#wake()
     const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
     this.#writing = new Connection(connecting)
+    this.#aside = new Connection(connecting)
     const listen = (client: PostgresClient): Promise<void> => this.#watch.listenOn(client)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
@@ -103,7 +105,7 @@ export class OpenPostgres implements OpenStore {
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
     const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
-    const writer = new Writer({ ...group, name, transactions, unplaced, stored })
+    const writer = new Writer({ ...group, name, transactions, aside: this.#aside, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
@@ -128,7 +130,10 @@ export class OpenPostgres implements OpenStore {
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
     const { claimsChanged = (): void => {} } = parts
-    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked }, types)
+    this.#watch = new Watch(
+      { reads, unplaced, node, channel, pollMs: settings.pollMs, wake, claimsChanged, looked },
+      types,
+    )
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
@@ -232,6 +237,7 @@ export class OpenPostgres implements OpenStore {
     } finally {
       this.#transactions.close()
       await this.#writing.close()
+      await this.#aside.close()
       await this.#reading.close()
       await this.#parts.closed()
     }
