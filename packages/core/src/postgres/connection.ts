@@ -3,6 +3,10 @@ import type { PostgresClient, PostgresPool, PostgresResult, PostgresTransaction 
 import { isOfThePlan, isRefusal } from './failure.ts'
 import type { Statements } from './statements.ts'
 
+/** Under a stricter isolation it could not be told how far the log is by now. The connection is never given back to the pool. */
+const readCommitted = `SELECT set_config('default_transaction_isolation', 'read committed', false)
+  WHERE current_setting('default_transaction_isolation') <> 'read committed'`
+
 interface ConnectionParts {
   readonly name: string
   readonly pool: PostgresPool
@@ -70,6 +74,7 @@ export class Connection implements PostgresTransaction {
     client.on('error', lost)
     client.on('end', lost)
     try {
+      await withinTime(client.query(readCommitted), this.#parts)
       await this.#parts.begin?.(client)
     } catch (error) {
       client.release(true)

@@ -134,7 +134,7 @@ async function inTransaction<T>(
   try {
     const result = await withinTime(
       (async () => {
-        await client.query('BEGIN')
+        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
         const given = await run(client)
         await client.query('COMMIT')
         return given

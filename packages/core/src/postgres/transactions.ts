@@ -50,7 +50,7 @@ export class Transactions {
   async begin(tx: PostgresTransaction): Promise<Started> {
     const { timeoutMs } = this.#parts
     const results = (await tx.query(
-      `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs}; SET LOCAL statement_timeout = ${timeoutMs};
+      `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = ${timeoutMs}; SET LOCAL statement_timeout = ${timeoutMs};
         SELECT pg_current_xact_id()::text AS xid, pg_backend_pid() AS pid`,
     )) as unknown as readonly PostgresResult[] // What several statements give: a result for each.
     return results.at(-1)?.rows[0] as unknown as Started
