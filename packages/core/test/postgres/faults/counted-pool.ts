@@ -79,7 +79,7 @@ export class CountedPool implements PostgresPool {
 }
 
 /** Whether a store sends it when it likes, to remove what is finished. */
-const isOfItself = (text: string): boolean => /\.(pruned|seen WHERE) /.test(text)
+const isOfItself = (text: string): boolean => /\.(pruned|seen WHERE) |default_transaction_isolation/.test(text)
 
 /** Runs something with a fault at its first statement, at its second, and so on, until it has none left. Gives those that were hit. */
 export async function atEachStatement(
