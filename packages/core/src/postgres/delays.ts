@@ -54,7 +54,7 @@ export class Delays implements ScheduleStore {
         if (moved.rows.length === 0) return false
         const batch = new Batch(partitions)
         batch.add([of.message])
-        await batch.append(tx, statements, dedupeMs)
+        await batch.append(tx, { statements, dedupeMs, patience: '0' })
         return true
       })
     })

@@ -42,6 +42,16 @@ export function isConflict(error: unknown): boolean {
   return ['40001', '40P01'].includes(stateOf(error) ?? '')
 }
 
+/** Whether a lock was waited for in vain. */
+export function isLate(error: unknown): boolean {
+  return stateOf(error) === '55P03'
+}
+
+/** Whether an id was waited for in vain: a transaction under way has taken it, in the table of the ids that are remembered. */
+export function isTaken(error: unknown): boolean {
+  return isLate(error) && /"seen"/.test((error as { readonly where?: string }).where ?? '')
+}
+
 /** Whether it is the data of one statement that is wrong, and not the server. */
 export function isOfTheData(error: unknown): boolean {
   return /^2[123]/.test(stateOf(error) ?? '')

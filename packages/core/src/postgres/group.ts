@@ -2,7 +2,7 @@ import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from 
 import { checkStorable, storable } from '../ports/storable.ts'
 import type { PostgresTransaction } from './client.ts'
 import type { Draft, HeldClaims } from './held-claims.ts'
-import { Batch } from './messages.ts'
+import { Batch, type Patience } from './messages.ts'
 import type { Statements } from './statements.ts'
 
 /** What groups work with. */
@@ -98,11 +98,11 @@ export class Group {
    *
    * @throws {ClaimsLost} Then the transaction has to be rolled back.
    */
-  async write(tx: PostgresTransaction): Promise<readonly (readonly boolean[])[]> {
+  async write(tx: PostgresTransaction, patience: Patience = '0'): Promise<readonly (readonly boolean[])[]> {
     await this.#writeClaims(tx)
     await this.#writeExceptions(tx)
     await this.#writeLetters(tx)
-    return this.#append(tx)
+    return this.#append(tx, patience)
   }
 
   /** It is stored for good. Tells whether a cursor has moved, or an exception was cleared: something may be removed then. */
@@ -157,9 +157,9 @@ export class Group {
     if (buried.length > 0) await tx.query(statements.text('bury'), [JSON.stringify(buried.map(rowOf))])
   }
 
-  async #append(tx: PostgresTransaction): Promise<readonly (readonly boolean[])[]> {
+  async #append(tx: PostgresTransaction, patience: Patience): Promise<readonly (readonly boolean[])[]> {
     const { statements, dedupeMs } = this.#parts
-    const areNew = await this.#batch.append(tx, statements, dedupeMs)
+    const areNew = await this.#batch.append(tx, { statements, dedupeMs, patience })
     let from = 0
     return this.#entries.map(({ messages }) => areNew.slice(from, (from += messages.length)))
   }

@@ -3,6 +3,9 @@ import type { Statements } from './statements.ts'
 import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 
+/** How long the setting `lock_timeout` lets a statement wait. */
+export type Patience = '250ms' | '0'
+
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
 export class Batch {
   readonly #partitions: number
@@ -46,9 +49,15 @@ export class Batch {
   }
 
   /** Stores them, by the statement that does least. For each message whether it is new. */
-  async append(tx: PostgresTransaction, statements: Statements, dedupeMs: number): Promise<readonly boolean[]> {
+  async append(
+    tx: PostgresTransaction,
+    by: { readonly statements: Statements; readonly dedupeMs: number; readonly patience: Patience },
+  ): Promise<readonly boolean[]> {
+    const { statements, dedupeMs, patience } = by
     if (this.isEmpty) return this.areNew([])
-    if (!this.#isPlain) return this.areNew((await tx.query(statements.text('append'), [this.json, dedupeMs])).rows)
+    if (!this.#isPlain) {
+      return this.areNew((await tx.query(statements.text('append'), [this.json, dedupeMs, patience])).rows)
+    }
     const counts = [[...this.#counts.keys()], [...this.#counts.values()]]
     await tx.query(statements.text('appendPlain'), [this.json, ...counts])
     return this.#places.map((place) => place !== undefined)

@@ -69,6 +69,7 @@ export class OpenPostgres implements OpenStore {
   readonly #time: ServerTime
   readonly #writing: Connection
   readonly #reading: Connection
+  readonly #aside: Connection
   readonly #transactions: Transactions
   readonly #writer: Writer
   readonly #reads: Reads
@@ -92,6 +93,7 @@ export class OpenPostgres implements OpenStore {
     const wake = (): void => this.#wake()
     const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
     this.#writing = new Connection(connecting)
+    this.#aside = new Connection(connecting)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
@@ -108,7 +110,7 @@ export class OpenPostgres implements OpenStore {
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
     const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
-    const writer = new Writer({ ...group, name, transactions, unplaced, stored })
+    const writer = new Writer({ ...group, name, transactions, aside: this.#aside, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
@@ -239,7 +241,7 @@ export class OpenPostgres implements OpenStore {
     } catch (error) {
       throw failureOf(error, this.name) // What it has ends by itself: when its lease is over.
     } finally {
-      await Promise.all([this.#writing.close(), this.#reading.close()])
+      await Promise.all([this.#writing.close(), this.#aside.close(), this.#reading.close()])
       await this.#parts.closed()
     }
   }

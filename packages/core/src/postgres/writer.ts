@@ -1,7 +1,8 @@
 import { StoreFailed } from '../store-errors.ts'
 import type { PostgresTransaction } from './client.ts'
-import { failureOf, isConflict, isOfTheData } from './failure.ts'
+import { failureOf, isConflict, isLate, isOfTheData, isTaken } from './failure.ts'
 import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
+import type { Patience } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -13,6 +14,8 @@ const AGAIN_AT_MOST = 10
 interface WriterParts extends GroupParts {
   readonly name: string
   readonly transactions: Transactions
+  /** For what waits for a transaction of a caller's: that may take its time. */
+  readonly aside: PostgresTransaction
   readonly unplaced: Unplaced
   /** Called when something was stored: whether there are new messages, and whether some may be removed. */
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
@@ -127,7 +130,7 @@ export class Writer {
   }
 
   /** @throws where the server, or the way to it, fails. */
-  async #store(waiting: readonly Waiting[]): Promise<void> {
+  async #store(waiting: readonly Waiting[], patience: Patience = '250ms'): Promise<void> {
     const group = new Group(this.#parts)
     const inIt: Waiting[] = []
     for (const one of waiting) {
@@ -140,20 +143,24 @@ export class Writer {
     }
     if (inIt.length === 0) return
     try {
-      const areNew = await this.#written(group)
-      const mayRemove = group.stored()
-      for (const [n, one] of inIt.entries()) one.resolve(areNew[n] as never)
-      this.#parts.stored({ hasMessages: group.hasMessages, mayRemove })
+      this.#stored(group, inIt, await this.#written(group, patience))
     } catch (error) {
       await this.#again(inIt, error)
     }
   }
 
-  #written(group: Group): Promise<readonly (readonly boolean[])[]> {
+  #stored(group: Group, inIt: readonly Waiting[], areNew: readonly (readonly boolean[])[]): void {
+    const mayRemove = group.stored()
+    for (const [n, one] of inIt.entries()) one.resolve(areNew[n] as never)
+    this.#parts.stored({ hasMessages: group.hasMessages, mayRemove })
+  }
+
+  #written(group: Group, patience: Patience): Promise<readonly (readonly boolean[])[]> {
     const { transactions } = this.#parts
-    return this.#tried(() => {
-      if (group.isEmpty || group.isPlain) return group.write(transactions.writer)
-      return transactions.run((tx) => group.write(tx))
+    return this.#tried((isSlow) => {
+      const wanted = isSlow ? '0' : patience
+      if (group.isEmpty || group.isPlain) return group.write(transactions.writer, wanted)
+      return transactions.run((tx) => group.write(tx, wanted))
     })
   }
 
@@ -167,13 +174,17 @@ export class Writer {
     }
   }
 
-  /** Again, where it was undone for the sake of another transaction. */
-  async #tried<T>(run: () => Promise<T>): Promise<T> {
+  /** Again, where it was undone for the sake of another transaction; without haste, where it has waited for a lock in vain. */
+  async #tried<T>(run: (isSlow: boolean) => Promise<T>): Promise<T> {
+    let isSlow = false
     for (let n = 1; ; n += 1) {
       try {
-        return await run()
+        return await run(isSlow)
       } catch (error) {
-        if (!isConflict(error) || n >= AGAIN_AT_MOST) throw error
+        // Not for an id, but for whoever gives positions just now, and will have done it soon.
+        const isLateNow = isLate(error) && !isTaken(error)
+        isSlow ||= isLateNow
+        if (!(isLateNow || isConflict(error)) || n >= AGAIN_AT_MOST) throw error
       }
     }
   }
@@ -188,7 +199,19 @@ export class Writer {
     for (const one of left) one.reject(error)
   }
 
-  /** Without those whose claims were lost; one by one, where the data of one of them was refused. */
+  /** A message whose id a transaction under way has taken waits for that, and nothing waits for it. */
+  async #storeAside(one: Waiting): Promise<void> {
+    const { aside, name } = this.#parts
+    const group = new Group(this.#parts)
+    try {
+      group.add(one.entry as Entry)
+      this.#stored(group, [one], await group.write(aside))
+    } catch (error) {
+      one.reject(failureOf(error, name))
+    }
+  }
+
+  /** Without those whose claims were lost; one by one, where one of them was refused, or has to wait. */
   async #again(waiting: readonly Waiting[], error: unknown): Promise<void> {
     if (error instanceof ClaimsLost) {
       const { claims } = this.#parts
@@ -196,8 +219,12 @@ export class Writer {
       await this.#store(waiting)
       return
     }
-    if (!isOfTheData(error)) throw error
-    if (waiting.length === 1) waiting[0]?.reject(failureOf(error, this.#parts.name))
-    else for (const one of waiting) await this.#store([one])
+    if (!isOfTheData(error) && !isTaken(error)) throw error
+    const [one] = waiting
+    if (one === undefined || waiting.length > 1) for (const each of waiting) await this.#store([each])
+    else if (!isTaken(error)) one.reject(failureOf(error, this.#parts.name))
+    // What is settled is settled in its turn.
+    else if (one.entry?.settlement !== undefined) await this.#store([one], '0')
+    else void this.#storeAside(one)
   }
 }

@@ -1,13 +1,14 @@
 import type { Sql } from '../statements.ts'
-import { given, taken } from './given.ts'
+import { given, givenWithin, taken } from './given.ts'
 
 /**
  * Stores messages, and gives each its position, in a transaction that ends right after it. Partitions are locked in their order.
  *
- * Parameters: the messages, as JSON; for how long their ids are remembered, in milliseconds.
+ * Parameters: the messages, as JSON; for how long their ids are remembered, in milliseconds; for how long a transaction is waited
+ * for that has taken one of the ids, as `lock_timeout` is written.
  */
 export const append: Sql = (schema) => `
-WITH ${given(schema)}, ${taken(schema)}, counted AS (
+WITH ${givenWithin(schema)}, ${taken(schema)}, counted AS (
   SELECT partition, count(*) AS count FROM taken WHERE due_at IS NULL GROUP BY partition
 ), locked AS (
   SELECT partition FROM ${schema}.tail WHERE partition IN (SELECT partition FROM counted) ORDER BY partition FOR UPDATE

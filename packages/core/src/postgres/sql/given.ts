@@ -6,6 +6,13 @@ export const given: Sql = () => `given AS (
     time bigint, envelope text, body text, crc bigint, repeats boolean, due_at bigint)
 )`
 
+/** The same, and how long a lock is waited for from now on in the transaction: the third parameter, as the setting is written. */
+export const givenWithin: Sql = () => `given AS MATERIALIZED (
+  SELECT given.* FROM (SELECT set_config('lock_timeout', $3::text, true)) AS waiting, json_to_recordset($1::text::json)
+    AS given (n integer, partition integer, id text, type text, key text, time bigint, envelope text, body text, crc bigint,
+      repeats boolean, due_at bigint)
+)`
+
 /**
  * Those of them whose ids are not remembered, of which the delayed ones are put by. Ids are written in their order: so no two
  * statements wait for each other. One that is in a transaction under way is waited for.

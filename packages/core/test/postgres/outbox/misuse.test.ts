@@ -5,7 +5,7 @@ import { ForeignTransaction } from '../../../src/store-errors.ts'
 import { ownDatabase } from '../../servers/own-database.ts'
 import { Placed, openShop } from './shop.ts'
 
-const { dp, pool } = await openShop()
+const { dp, pool, handled } = await openShop()
 const elsewhere = new Client({ connectionString: await ownDatabase() })
 await elsewhere.connect()
 afterAll(() => elsewhere.end())
@@ -73,4 +73,35 @@ test('what the server refuses is told with its own error, and that nobody tries 
     await client.query('ROLLBACK')
     client.release()
   }
+})
+
+test.each([
+  ['COMMIT', 'first'],
+  ['ROLLBACK', 'second'],
+])('an id that a transaction under way has taken holds up nothing else, until its %s', async (end, kept) => {
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  await dp.publish(new Placed({ what: 'first' }), { tx: client, id: `until ${end}`, key: 'key' })
+  const waiting = dp.publish(new Placed({ what: 'second' }), { id: `until ${end}`, key: 'key' })
+  await dp.publish(new Placed({ what: 'other' }), { key: 'another key' })
+  await expect.poll(() => handled, { timeout: 1_000 }).toEqual(['other'])
+  await client.query(end)
+  client.release()
+  await waiting
+  await expect.poll(() => handled, { timeout: 1_000 }).toEqual(['other', kept])
+})
+
+test('whoever gives positions, and is slow, is waited for', async () => {
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  await client.query('SELECT FROM shop_bus.tail FOR UPDATE')
+  const waiting = dp.publish(new Placed({ what: 'late' }), { id: 'late', key: 'key' })
+  // It has waited for longer than any id is waited for.
+  const isPatient = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND clock_timestamp() - query_start > interval '0.4 s'`
+  await expect.poll(async () => (await pool.query(isPatient)).rowCount, { timeout: 5_000 }).toBe(1)
+  await client.query('COMMIT')
+  client.release()
+  await waiting
+  await expect.poll(() => handled, { timeout: 1_000 }).toEqual(['late'])
 })
