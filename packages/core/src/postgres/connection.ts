@@ -2,6 +2,10 @@ import { StoreFailed } from '../store-errors.ts'
 import { CheckedOut, type Source } from './checked-out.ts'
 import type { PostgresResult, PostgresTransaction } from './client.ts'
 
+/** Under a stricter isolation it could not be told how far the log is by now. The connection is never given back to the pool. */
+const readCommitted = `SELECT set_config('default_transaction_isolation', 'read committed', false)
+  WHERE current_setting('default_transaction_isolation') <> 'read committed'`
+
 interface ConnectionParts extends Source {
   /** Called with each connection that is new. What it throws, the connection fails with. */
   readonly begin?: ((connection: CheckedOut) => Promise<void>) | undefined
@@ -49,6 +53,7 @@ export class Connection implements PostgresTransaction {
       connection.release()
     }
     try {
+      await connection.query(readCommitted)
       await this.#parts.begin?.(connection)
       return connection
     } catch (error) {
