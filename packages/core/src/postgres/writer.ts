@@ -155,22 +155,12 @@ export class Writer {
     this.#parts.stored({ hasMessages: group.hasMessages, mayRemove })
   }
 
-  #written(group: Group, wanted: Patience): Promise<readonly (readonly boolean[])[]> {
+  #written(group: Group, patience: Patience): Promise<readonly (readonly boolean[])[]> {
     const { transactions } = this.#parts
-    let patience = wanted
-    const write = (): Promise<readonly (readonly boolean[])[]> => {
-      if (group.isEmpty || group.isPlain) return group.write(transactions.writer, patience)
-      return transactions.run((tx) => group.write(tx, patience))
-    }
-    return this.#tried(async () => {
-      try {
-        return await write()
-      } catch (error) {
-        if (!isLate(error) || isTaken(error)) throw error
-        // Not for an id, but for whoever gives positions just now, and will have done it soon.
-        patience = '0'
-        return write()
-      }
+    return this.#tried((isSlow) => {
+      const wanted = isSlow ? '0' : patience
+      if (group.isEmpty || group.isPlain) return group.write(transactions.writer, wanted)
+      return transactions.run((tx) => group.write(tx, wanted))
     })
   }
 
@@ -184,13 +174,17 @@ export class Writer {
     }
   }
 
-  /** Again, where it was undone for the sake of another transaction. */
-  async #tried<T>(run: () => Promise<T>): Promise<T> {
+  /** Again, where it was undone for the sake of another transaction; without haste, where it has waited for a lock in vain. */
+  async #tried<T>(run: (isSlow: boolean) => Promise<T>): Promise<T> {
+    let isSlow = false
     for (let n = 1; ; n += 1) {
       try {
-        return await run()
+        return await run(isSlow)
       } catch (error) {
-        if (!isConflict(error) || n >= AGAIN_AT_MOST) throw error
+        // Not for an id, but for whoever gives positions just now, and will have done it soon.
+        const isLateNow = isLate(error) && !isTaken(error)
+        isSlow ||= isLateNow
+        if (!(isLateNow || isConflict(error)) || n >= AGAIN_AT_MOST) throw error
       }
     }
   }
