@@ -32,8 +32,9 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
   ORDER BY t.type, t.after`
 
 /**
- * The heartbeat: keeps what the node has. What it has without knowing, because the answer that gave it got lost, ends. Parameters: the
- * node, the lease in milliseconds, subscriptions, partitions, epochs. Gives what it still has of these.
+ * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
+ *
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -44,8 +45,8 @@ WITH alive AS (
     WHERE name = 'housekeeping' AND (node = $1::uuid OR until <= ${schema}.now_ms()) RETURNING name
 ), kept AS (
   UPDATE ${schema}.claim c SET held_until = ${schema}.now_ms() + $2::bigint
-    FROM unnest($3::integer[], $4::integer[], $5::bigint[]) AS h (subscription, partition, epoch)
-    WHERE c.subscription = h.subscription AND c.partition = h.partition AND c.epoch = h.epoch AND c.node = $1::uuid
+    FROM unnest($3::integer[], $4::integer[], $5::bigint[]) AS r (subscription, partition, epoch)
+    WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
 SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
