@@ -32,12 +32,12 @@ export const leasing: readonly CaseDefinition[] = [
       await trial.advance(trial.leaseMs + 1)
       await claimOne(b)
       const settling = a.settle(stale, { work: workOf(trial, { isAsync: true, effect: 'stale' }) })
-      let isOver = false
-      const end = (): void => void (isOver = true)
+      const settlement = { isOver: false }
+      const end = (): void => void (settlement.isOver = true)
       settling.then(end, end)
       let stored = 0
       // One at a time: so there is always one behind whatever else is stored.
-      for (; !isOver; stored += 1) await a.settle(kept, { caused: [message(`m${stored}`)] })
+      for (; !settlement.isOver; stored += 1) await a.settle(kept, { caused: [message(`m${stored}`)] })
       await rejectsWith('CLAIM_LOST', settling, 'A settlement for a claim that was lost')
       equal((await idsOf(b)).length, stored)
       deepEqual(await trial.effects(), [])
