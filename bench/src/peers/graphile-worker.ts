@@ -5,6 +5,7 @@ import { freshSchema, sweep } from './postgres.ts'
 /** Jobs of graphile-worker in a schema of its own; the worker as fast as its documentation says it can be made. */
 export async function graphileWorker(): Promise<{
   readonly add: (n: number) => Promise<unknown>
+  readonly addMany: (count: number) => Promise<void>
   readonly work: (handle: Handle) => Promise<void>
 }> {
   const { makeWorkerUtils, run } = await import('graphile-worker')
@@ -14,6 +15,14 @@ export async function graphileWorker(): Promise<{
   await utils.migrate()
   return {
     add: (n) => utils.addJob('order', orderOf(n)),
+    addMany: async (count) => {
+      for (let n = 1; n <= count; n += 500) {
+        const jobs = Array.from({ length: Math.min(500, count - n + 1) }, (_, index) => {
+          return { identifier: 'order', payload: orderOf(n + index) }
+        })
+        await utils.addJobs(jobs)
+      }
+    },
     work: async (handle) => {
       await run({
         pgPool: pool,

@@ -79,7 +79,8 @@ export class CheckedOut implements PostgresTransaction {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#failure ??= new StoreFailed('STORE_FAILED', `${this.#source.name} has released this connection.`)
-    this.#client.removeListener('error', this.#lose)
+    // Until its socket is closed, the server may still say something, as that it goes down: nobody else would hear it.
+    if (!destroy) this.#client.removeListener('error', this.#lose)
     this.#client.release(destroy)
   }
 
