@@ -58,7 +58,7 @@ export class Claims {
   renew(claims: readonly Claim[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.alone(async (tx) => {
-      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs])
+      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
       beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
       const kept = new Set(rows.map((row) => nameOf(row)))
       const held = claims.filter(({ subscription, partition, epoch }) => {
@@ -85,18 +85,23 @@ export class Claims {
   }
 
   release(claims: readonly Claim[]): Promise<void> {
-    const { statements, writer, node, ids, held, released } = this.#parts
+    const { statements, writer, node, held, released } = this.#parts
     return writer.alone(async (tx) => {
       if (claims.length === 0) return
-      await tx.query(statements.text('release'), [
-        claims.map(({ subscription }) => ids.get(subscription) ?? -1),
-        claims.map(({ partition }) => partition),
-        claims.map(({ epoch }) => epoch),
-        node,
-      ])
+      await tx.query(statements.text('release'), [...this.#columnsOf(claims), node])
       released()
       for (const claim of claims) held.forget(claim)
     })
+  }
+
+  /** Subscriptions, partitions, epochs. */
+  #columnsOf(claims: readonly Claim[]): readonly (readonly number[])[] {
+    const { ids } = this.#parts
+    return [
+      claims.map(({ subscription }) => ids.get(subscription) ?? -1),
+      claims.map(({ partition }) => partition),
+      claims.map(({ epoch }) => epoch),
+    ]
   }
 
   async exceptions({ subscription, partition }: Claim): Promise<readonly Exception[]> {

@@ -41,7 +41,8 @@ class Waiting {
 
 /**
  * Stores what is called first, first: one transaction of this node after the other, and in each as many calls as wait by then.
- * Where one cannot be stored, those that wait behind it fail too, and those that come before anyone has heard of it.
+ * Where one cannot be stored, those that wait behind it fail too, and those that come before anyone has heard of it; but for the
+ * effects of a handler whose claim was lost, or which the server has refused: nobody waits for those.
  */
 export class Writer {
   readonly #parts: WriterParts
@@ -94,7 +95,8 @@ export class Writer {
         if (group[0]?.entry === undefined) await group[0]?.run(this.#parts.transactions.writer)
         else await this.#store(group)
       } catch (error) {
-        this.#fail(group, error)
+        if (group[0]?.entry === undefined && concernsNobodyElse(error)) group[0]?.reject(error)
+        else this.#fail(group, error)
       }
     }
     this.#isRunning = false
@@ -169,4 +171,10 @@ export class Writer {
     if (waiting.length === 1) waiting[0]?.reject(failureOf(error, this.#parts.name))
     else for (const one of waiting) await this.#store([one])
   }
+}
+
+/** Whether it is about what was to be stored, and not about the server, or the way to it. */
+function concernsNobodyElse(error: unknown): boolean {
+  const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown }
+  return code === 'CLAIM_LOST' || isConflict(cause) || isOfTheData(cause)
 }

@@ -31,7 +31,11 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
     ON t.subscription = w.subscription AND t.partition = w.partition
   ORDER BY t.type, t.after`
 
-/** The heartbeat: keeps all that the node has. Parameters: the node, the lease in milliseconds. Gives what it has. */
+/**
+ * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
+ *
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them.
+ */
 export const renew: Sql = (schema) => `
 WITH alive AS (
   INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint, true)
@@ -40,8 +44,10 @@ WITH alive AS (
   UPDATE ${schema}.duty SET node = $1::uuid, until = ${schema}.now_ms() + $2::bigint
     WHERE name = 'housekeeping' AND (node = $1::uuid OR until <= ${schema}.now_ms()) RETURNING name
 ), kept AS (
-  UPDATE ${schema}.claim SET held_until = ${schema}.now_ms() + $2::bigint WHERE node = $1::uuid
-    RETURNING subscription, partition, epoch
+  UPDATE ${schema}.claim c SET held_until = ${schema}.now_ms() + $2::bigint
+    FROM unnest($3::integer[], $4::integer[], $5::bigint[]) AS r (subscription, partition, epoch)
+    WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
+    RETURNING c.subscription, c.partition, c.epoch
 )
 SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
   FROM (VALUES (true)) AS always LEFT JOIN kept ON true`

@@ -6,6 +6,7 @@ import { deadLetterCases } from './dead-letters.ts'
 import { delaying } from './delaying.ts'
 import { duplicates } from './duplicates.ts'
 import type { StoreFeature, StoreHarness } from './harness.ts'
+import { leasing } from './leasing.ts'
 import { opening } from './opening.ts'
 import { pruning } from './pruning.ts'
 import { randomPrograms } from './random-programs.ts'
@@ -67,6 +68,7 @@ export function storeCases(harness: StoreHarness, options: StoreCaseOptions = {}
     ...opening,
     ...transactions,
     ...sharing,
+    ...leasing,
     ...balancing,
     ...randomPrograms(seed, options.programs ?? 20),
   ]
