@@ -57,7 +57,7 @@ export class Claims {
   /** Also tells the others that this node lives. */
   renew(claims: readonly Claim[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
-    return writer.alone(async (tx) => {
+    return writer.first(async (tx) => {
       const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
       beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
       const kept = new Set(rows.map((row) => nameOf(row)))

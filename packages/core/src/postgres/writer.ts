@@ -71,20 +71,27 @@ export class Writer {
     return this.#add(run)
   }
 
+  /** The same before all that waits: a heartbeat that had its turn last would come too late where there is much to do. */
+  first<T>(run: (writer: PostgresTransaction) => Promise<T>): Promise<T> {
+    return this.#add(run, { isFirst: true })
+  }
+
   /** Resolves when what was called before is stored; then nothing more is taken. */
   async close(): Promise<void> {
     this.#isClosed = true
     while (this.#isRunning) await this.#idle
   }
 
-  #add<T>(what: Entry | ((writer: PostgresTransaction) => Promise<unknown>)): Promise<T> {
+  #add<T>(what: Entry | ((writer: PostgresTransaction) => Promise<unknown>), { isFirst = false } = {}): Promise<T> {
     if (this.#isClosed) {
       const text = `${this.#parts.name} is closed, and stores nothing any more. Start the bus again.`
       return Promise.reject(new StoreFailed('STORE_CLOSED', text))
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
-      this.#waiting.push(new Waiting(what, { resolve, reject }))
+      const waiting = new Waiting(what, { resolve, reject })
+      if (isFirst) this.#waiting.unshift(waiting)
+      else this.#waiting.push(waiting)
       if (this.#isRunning) return
       this.#isRunning = true
       this.#idle = this.#runAll()

@@ -22,16 +22,16 @@ export type Entry =
   | { readonly is: 'alarm'; readonly text: string }
 
 /** Appends a line with one call of write(2): what was written is there, whatever kills the process next. */
-export function ledgerAt(path: string): (entry: Entry) => void {
+export function ledgerAt<E = Entry>(path: string): (entry: E) => void {
   const file = openSync(path, 'a')
   return (entry) => {
     writeSync(file, `${JSON.stringify(entry)}\n`)
   }
 }
 
-export function readLedger(path: string): Entry[] {
+export function readLedger<E = Entry>(path: string): E[] {
   return readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Entry)
+    .map((line) => JSON.parse(line) as E)
 }
