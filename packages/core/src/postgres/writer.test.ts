@@ -3,7 +3,8 @@ import { StoreFailed } from '../store-errors.ts'
 import { Writer } from './writer.ts'
 
 // What is stored alone needs nothing but its turn: there is no server.
-const writerOfNothing = (): Writer => new Writer({ name: 'a store', transactions: { writer: {} } } as never)
+const writerOfNothing = (): Writer =>
+  new Writer({ name: 'a store', transactions: { writer: {} }, unplaced: { isOpen: false } } as never)
 
 test('a heartbeat does not wait for what was called before', async () => {
   const writer = writerOfNothing()
