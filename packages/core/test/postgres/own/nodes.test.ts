@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { gapsOf } from '../../torture/nodes/gaps.ts'
 import { judge } from '../../torture/nodes/judge.ts'
+import { SETTINGS } from '../../torture/nodes/settings.ts'
 import { FAULTS, torture } from '../../torture/nodes/torture.ts'
 
 // The short form of `npm run torture:nodes`.
@@ -16,6 +18,9 @@ test(
     expect(broken).toEqual([])
     expect(counts['messages that were stored']).toBeGreaterThan(50)
     expect(counts['claims taken after their lease had ended']).toBeGreaterThan(0)
+    // A budget: it is within a lease and a poll, where the machine is not busy.
+    const { takenMs } = gapsOf(entries, facts)
+    expect(Math.max(0, ...takenMs)).toBeLessThan(4 * SETTINGS.leaseMs)
     rmSync(folder, { recursive: true })
   },
 )

@@ -10,7 +10,8 @@ import { postgres, postgresMigrations } from '../../../src/postgres/index.ts'
 import { silent } from '../../silent.ts'
 import { Work } from './messages.ts'
 
-const MESSAGES = 8_000
+/** An effect takes a transaction of its own. */
+const MESSAGES = { plain: 16_000, commits: 2_000 } as const
 const KEYS = 64
 const schema = { service: 'speed', schema: 'iambus' }
 
@@ -19,7 +20,7 @@ const schema = { service: 'speed', schema: 'iambus' }
  * shares. Says a line for each number of nodes.
  */
 export async function measure(say: (line: string) => void): Promise<void> {
-  say(`${MESSAGES} messages of ${KEYS} keys, handled in the order of their keys, over 16 partitions`)
+  say(`Messages of ${KEYS} keys, handled in the order of their keys, over 16 partitions`)
   for (const doing of ['plain', 'commits'] as const) {
     for (const count of [1, 2, 4]) {
       const perSecond = await measureOne(doing, count)
@@ -29,7 +30,7 @@ export async function measure(say: (line: string) => void): Promise<void> {
   }
 }
 
-async function measureOne(doing: 'plain' | 'commits', count: number): Promise<number> {
+async function measureOne(doing: keyof typeof MESSAGES, count: number): Promise<number> {
   await using server = await privatePostgres()
   const { url } = server
   await query(url, postgresMigrations(schema))
@@ -41,27 +42,37 @@ async function measureOne(doing: 'plain' | 'commits', count: number): Promise<nu
     for (;;) {
       const rows = await query(url, shares)
       if (rows.length === count && rows.every((row) => row['node'] !== null && (row['count'] as number) <= most)) break
+      mustLive(nodes)
       await delay(100)
     }
-    await publish(url)
+    await publish(url, MESSAGES[doing])
     const start = performance.now()
     const behind = 'SELECT sum(tail - cursor)::integer AS count FROM iambus.claim JOIN iambus.tail USING (partition)'
-    while ((await query(url, behind))[0]?.['count'] !== 0) await delay(20)
-    return MESSAGES / ((performance.now() - start) / 1_000)
+    while ((await query(url, behind))[0]?.['count'] !== 0) {
+      mustLive(nodes)
+      await delay(20)
+    }
+    return MESSAGES[doing] / ((performance.now() - start) / 1_000)
   } finally {
     for (const node of nodes) node.kill('SIGKILL')
   }
 }
 
+/** @throws Error - where one was ended by somebody else: nobody would handle what it had. */
+function mustLive(nodes: readonly ChildProcess[]): void {
+  const ended = nodes.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+  if (ended !== undefined) throw new Error(`A node has ended, with ${String(ended.signalCode ?? ended.exitCode)}.`)
+}
+
 async function nodeOf(url: string, doing: string): Promise<ChildProcess> {
   const flags = ['--experimental-strip-types', '--no-warnings', join(import.meta.dirname, 'speed-program.ts')]
   const child = spawn(process.execPath, [...flags, url, doing], { stdio: ['pipe', 'pipe', 'inherit'] })
-  await once(child.stdout, 'data')
+  await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
   return child
 }
 
 /** In one transaction: they are there all at once. */
-async function publish(url: string): Promise<void> {
+async function publish(url: string, count: number): Promise<void> {
   const dp = new Dispatcher({
     service: schema.service,
     store: postgres({ connectionString: url }),
@@ -74,7 +85,7 @@ async function publish(url: string): Promise<void> {
   dp.commands.bind('none', () => {}, { durable: false })
   await dp.start()
   await tx.query('BEGIN')
-  for (let n = 0; n < MESSAGES; n += 1) await dp.publish(new Work({ n, kind: 'plain' }), { key: `k${n % KEYS}`, tx })
+  for (let n = 0; n < count; n += 1) await dp.publish(new Work({ n, kind: 'plain' }), { key: `k${n % KEYS}`, tx })
   await dp.stop()
   await tx.query('COMMIT')
   await tx.end()
