@@ -32,7 +32,7 @@ async function run(connectionString: string): Promise<void> {
   const death = once(second, 'exit')
   await once(second, 'message')
   console.log('Two nodes have started.')
-  await pause(1_000) // By now they have shared the work.
+  await until(pool, 'SELECT count(DISTINCT node) = 2 FROM iambus.claim') // They share the work.
 
   let refused = 0
   for (let order = 1; order <= 200; order += 1) {
@@ -44,11 +44,7 @@ async function run(connectionString: string): Promise<void> {
   const [, signal] = (await death) as [number | null, string | null]
   console.log(`The second node was ended by ${signal}, in the middle of a reservation.`)
 
-  for (;;) {
-    const { rows } = await pool.query('SELECT count(*)::int AS left FROM orders WHERE NOT is_confirmed')
-    if (rows[0].left === 0) break
-    await pause(50)
-  }
+  await until(pool, 'SELECT count(*) = 0 FROM orders WHERE NOT is_confirmed')
   await first.stop()
   const { rows } = await pool.query(`
     SELECT (SELECT count(*) FROM orders)::int AS orders, count(*)::int AS reservations, count(DISTINCT order_id)::int AS reserved,
@@ -60,4 +56,13 @@ async function run(connectionString: string): Promise<void> {
   console.log(`${ordered} pieces were ordered, and ${taken} were taken from the stock.`)
   console.log(`Reserved in the order of each article: ${inOrder}.`)
   await pool.end()
+}
+
+/** Asks again and again, until the answer is yes. */
+async function until(pool: Pool, question: string): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query({ text: question, rowMode: 'array' })
+    if (rows[0]?.[0] === true) return
+    await pause(50)
+  }
 }

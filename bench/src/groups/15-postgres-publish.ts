@@ -3,7 +3,7 @@ import { inFlight } from '../in-flight.ts'
 import { orderOf, WIDTH } from '../peers/durable.ts'
 import { graphileWorker } from '../peers/graphile-worker.ts'
 import { pgBoss } from '../peers/pg-boss.ts'
-import { BATCH, RawRows, storingIn } from '../peers/postgres.ts'
+import { BATCH, rawInserts, storingIn } from '../peers/postgres.ts'
 
 const base = `by hand: \`INSERT\` of \`unnest\`, ${BATCH} rows`
 const ours = `iambus \`publish\`, ${WIDTH} in flight`
@@ -30,19 +30,7 @@ By hand, rows of the same columns are written on one connection.`,
   pace: { warmUpMs: 700, batchMs: 500, timedMs: 2_000 },
   allocations: false,
   cases: [
-    {
-      name: base,
-      setup: async (tally): Promise<Run> => {
-        const rows = await RawRows.make()
-        return async (count) => {
-          for (let n = 1; n <= count; n += BATCH) {
-            const size = Math.min(BATCH, count - n + 1)
-            await rows.insert(size)
-            for (let row = 0; row < size; row += 1) tally.add({ n: n + row })
-          }
-        }
-      },
-    },
+    { name: base, setup: rawInserts },
     {
       name: ours,
       setup: calling(WIDTH, async () => {

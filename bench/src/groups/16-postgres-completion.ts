@@ -3,7 +3,7 @@ import type { Group, Run, Tally } from '../case.ts'
 import { type Handle, WIDTH } from '../peers/durable.ts'
 import { graphileWorker } from '../peers/graphile-worker.ts'
 import { pgBoss } from '../peers/pg-boss.ts'
-import { BATCH, durableIn, freshSchema, RawRows, sweep, toCompletionIn } from '../peers/postgres.ts'
+import { BATCH, durableIn, freshSchema, rawInserts, sweep, toCompletionIn } from '../peers/postgres.ts'
 
 const base = `by hand: \`INSERT\` of \`unnest\`, ${BATCH} rows`
 const ours = 'iambus `publish` to completion, 64 keys in order'
@@ -28,19 +28,7 @@ until the last handler has returned. Ours are in the order of their keys. By han
   pace: { warmUpMs: 1_000, batchMs: 1_000, timedMs: 3_000 },
   allocations: false,
   cases: [
-    {
-      name: base,
-      setup: async (tally): Promise<Run> => {
-        const rows = await RawRows.make()
-        return async (count) => {
-          for (let n = 1; n <= count; n += BATCH) {
-            const size = Math.min(BATCH, count - n + 1)
-            await rows.insert(size)
-            for (let row = 0; row < size; row += 1) tally.add({ n: n + row })
-          }
-        }
-      },
-    },
+    { name: base, setup: rawInserts },
     {
       name: ours,
       setup: async (tally): Promise<Run> => {

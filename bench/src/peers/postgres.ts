@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { defineEvent, Dispatcher } from '@iambus/core'
 import { postgres } from '@iambus/core/postgres'
 import { Pool } from 'pg'
+import type { Run, Tally } from '../case.ts'
 import { inFlight } from '../in-flight.ts'
 import { type Handle, Order, orderOf } from './durable.ts'
 
@@ -32,7 +33,7 @@ export async function sweep(pool: Pool): Promise<void> {
 }
 
 /** Rows as ours, written by hand. */
-export class RawRows {
+class RawRows {
   readonly #pool: Pool
   readonly #schema: string
   #next = 1
@@ -70,6 +71,18 @@ export class RawRows {
         $6::bigint[], $7::text[], $8::text[], $9::bigint[])`,
       columns,
     )
+  }
+}
+
+/** Writes them, by {@link BATCH}: the case that ours is compared with. */
+export async function rawInserts(tally: Tally): Promise<Run> {
+  const rows = await RawRows.make()
+  return async (count) => {
+    for (let n = 1; n <= count; n += BATCH) {
+      const size = Math.min(BATCH, count - n + 1)
+      await rows.insert(size)
+      for (let row = 0; row < size; row += 1) tally.add({ n: n + row })
+    }
   }
 }
 

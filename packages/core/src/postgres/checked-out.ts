@@ -10,9 +10,9 @@ export interface Source {
   readonly name: string
   readonly pool: PostgresPool
   readonly timeoutMs: number
-  /** Those that are prepared, if `isPrepared`. */
-  readonly statements?: Statements
-  readonly isPrepared?: boolean
+  readonly statements: Statements
+  /** Whether each of them is planned once on a connection. */
+  readonly isPrepared: boolean
 }
 
 /**
@@ -55,19 +55,14 @@ export class CheckedOut implements PostgresTransaction {
 
   async query(text: string, params?: unknown[]): Promise<PostgresResult> {
     if (this.#failure !== undefined) throw this.#failure
-    const { name, timeoutMs } = this.#source
+    const { name, timeoutMs, statements, isPrepared } = this.#source
     const late = `${name} has not answered for ${timeoutMs} ms. The connection is given up: look at the server and the way to it, or raise statementTimeoutMs.`
     try {
-      return await withinTime(this.#run(text, params), timeoutMs, late)
+      return await withinTime(statements.run(this.#client, { text, params }, isPrepared), timeoutMs, late)
     } catch (error) {
       if (!isRefusal(error) || isOfThePlan(error) || isOfTheServer(error)) this.#lose(error)
       throw error
     }
-  }
-
-  #run(text: string, params?: unknown[]): Promise<PostgresResult> {
-    const { statements, isPrepared = false } = this.#source
-    return statements?.run(this.#client, { text, params }, isPrepared) ?? this.#client.query(text, params)
   }
 
   whenNotified(notified: (given: { readonly channel: string; readonly payload?: string }) => void): void {

@@ -49,7 +49,7 @@ export function isLate(error: unknown): boolean {
 
 /** Whether an id was waited for in vain: a transaction under way has taken it, in the table of the ids that are remembered. */
 export function isTaken(error: unknown): boolean {
-  return isLate(error) && /"seen"/.test((error as { readonly where?: string }).where ?? '')
+  return isLate(error) && /\bseen\b/.test((error as { readonly where?: string }).where ?? '')
 }
 
 /** Whether it is the data of one statement that is wrong, and not the server. */

@@ -37,7 +37,7 @@ export class ClaimsLost extends Error {
  */
 export class Group {
   readonly #parts: GroupParts
-  readonly #entries: readonly Entry[]
+  readonly #entries: Entry[] = []
   readonly #drafts = new Map<string, Draft>()
   /** By subscription, partition and position; `undefined` for what was cleared. */
   readonly #exceptions = new Map<string, readonly [draft: Draft, position: number, exception: Exception | undefined]>()
@@ -48,7 +48,6 @@ export class Group {
   constructor(parts: GroupParts) {
     this.#parts = parts
     this.#batch = new Batch(parts.partitions)
-    this.#entries = []
   }
 
   /** @throws {StoreFailed} with `CLAIM_LOST`. @throws {RangeError | CodecError} Then nothing of it is in the group. */
@@ -57,7 +56,7 @@ export class Group {
     for (const message of messages) checkStorable(message)
     if (settlement !== undefined) this.#settle(claim, settlement)
     this.#batch.add(messages)
-    ;(this.#entries as Entry[]).push(entry)
+    this.#entries.push(entry)
   }
 
   #settle(claim: Claim | undefined, settlement: Settlement): void {

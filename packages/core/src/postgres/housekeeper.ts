@@ -1,6 +1,6 @@
 import type { PostgresTransaction } from './client.ts'
 import { numberOf } from './messages.ts'
-import type { Completion } from './settings.ts'
+import type { Completion } from '../ports/store-settings.ts'
 import type { StatementName, Statements } from './statements.ts'
 
 interface HousekeeperParts {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
 import type { OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import type { PostgresPool, PostgresTransaction } from './client.ts'
-import { CheckedOut } from './checked-out.ts'
+import { CheckedOut, type Source } from './checked-out.ts'
 import { failureOf, isConflict } from './failure.ts'
 import { numberOf } from './messages.ts'
 import { OpenPostgres } from './open-postgres.ts'
@@ -107,7 +107,8 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
   }
   const statements = new Statements(quoted(settings.schema))
   const node = randomUUID()
-  const prepared = await inTransaction(target, async (tx) => {
+  const source = { pool, name, timeoutMs: settings.statementTimeoutMs, statements, isPrepared: false }
+  const prepared = await inTransaction(source, async (tx) => {
     const { partitions } = await migrate(tx, { ...settings, name, service })
     const registered = await register(tx, {
       schema: quoted(settings.schema),
@@ -148,13 +149,11 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
 /** How often an opening that was undone for the sake of another transaction is tried again. */
 const AGAIN_AT_MOST = 10
 
-async function inTransaction<T>(target: Target, run: (tx: PostgresTransaction) => Promise<T>): Promise<T> {
-  const { pool, settings, name } = target
-  const timeoutMs = settings.statementTimeoutMs
+async function inTransaction<T>(source: Source, run: (tx: PostgresTransaction) => Promise<T>): Promise<T> {
   for (let n = 1; ; n += 1) {
-    const tx = await CheckedOut.of({ pool, name, timeoutMs })
+    const tx = await CheckedOut.of(source)
     try {
-      await tx.query(beginText(timeoutMs))
+      await tx.query(beginText(source.timeoutMs))
       const result = await run(tx)
       await tx.query('COMMIT')
       tx.release()

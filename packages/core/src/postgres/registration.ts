@@ -1,5 +1,5 @@
-import { ImproperlyConfigured } from '../errors.ts'
 import { AHEAD } from '../ports/progress.ts'
+import { checkSubscriptions } from '../ports/store-settings.ts'
 import type { Finding, Subscription } from '../ports/store.ts'
 import type { PostgresTransaction } from './client.ts'
 import { numberOf } from './messages.ts'
@@ -33,18 +33,7 @@ export interface Registered {
  */
 export async function register(tx: PostgresTransaction, registration: Registration): Promise<Registered> {
   const { subscriptions, forget, keeps } = registration
-  const unkept = keeps ? undefined : subscriptions.find(({ from }) => from === 'beginning')
-  if (unkept !== undefined) {
-    const remedy = "Open the store with completion: 'archive' or { keepMs }, or bind it with from: 'now'."
-    throw new ImproperlyConfigured(
-      'FROM_BEGINNING',
-      `${unkept.name} is to begin at the beginning, and finished messages are deleted. ${remedy}`,
-    )
-  }
-  const needed = forget.find((name) => subscriptions.some((subscription) => subscription.name === name))
-  if (needed !== undefined) {
-    throw new ImproperlyConfigured('FORGOTTEN', `${needed} is bound, and is to be forgotten. Take it out of 'forget'.`)
-  }
+  checkSubscriptions(subscriptions, { forget, keeps })
   const registrar = new Registrar(tx, registration)
   for (const name of forget) await registrar.forget(name)
   const names = new Set(subscriptions.map(({ name }) => name))

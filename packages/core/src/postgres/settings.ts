@@ -1,9 +1,7 @@
 import { InvalidOption, shown } from '../errors.ts'
 import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD } from '../options.ts'
+import { checkCompletion, checkForget, checkKeptMs, type Completion } from '../ports/store-settings.ts'
 import type { PostgresPool } from './client.ts'
-
-/** What becomes of messages that all have finished. */
-export type Completion = 'delete' | 'archive' | { readonly keepMs: number }
 
 /** What `postgres()` takes: a `pool` or a `connectionString`; the defaults of the rest are in {@link POSTGRES_DEFAULTS}. */
 export interface PostgresOptions {
@@ -80,7 +78,7 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
     if (typeof settings[name] !== 'boolean')
       throw new InvalidOption(`${name} is ${shown(settings[name])}. Pass true or false.`)
   }
-  checkDuration('dedupeMs', settings.dedupeMs)
+  checkKeptMs('dedupeMs', settings.dedupeMs)
   checkCompletion(settings.completion)
   checkForget(settings.forget)
   return settings
@@ -92,25 +90,4 @@ export function checkSchema(schema: unknown): asserts schema is string {
   throw new InvalidOption(
     `schema is ${shown(schema)}. Pass at most 48 lower-case letters, digits and _, not beginning with a digit or 'pg_'.`,
   )
-}
-
-function checkForget(forget: unknown): void {
-  if (Array.isArray(forget) && forget.every((name) => typeof name === 'string' && name.includes('/'))) return
-  const text = Array.isArray(forget) ? forget.map(shown).join(', ') : shown(forget)
-  throw new InvalidOption(`forget is ${text}. Pass the whole names of handlers, as ['events/update-search'].`)
-}
-
-function checkCompletion(completion: unknown): void {
-  if (completion === 'delete' || completion === 'archive') return
-  if (typeof completion !== 'object' || completion === null || !('keepMs' in completion)) {
-    throw new InvalidOption(`completion is ${shown(completion)}. Pass 'delete', 'archive' or { keepMs }.`)
-  }
-  checkNames('completion', completion, ['keepMs'])
-  checkDuration('completion.keepMs', completion.keepMs)
-}
-
-/** No timer waits for it: it may be as long as it likes. */
-function checkDuration(name: string, value: unknown): void {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return
-  throw new InvalidOption(`${name} is ${shown(value)}. Pass a number of milliseconds, 0 or more.`)
 }

@@ -60,7 +60,7 @@ export class Transactions {
     const text = `${beginText(this.#parts.timeoutMs)}; SELECT pg_current_xact_id()::text AS xid, pg_backend_pid() AS pid`
     // What several statements give: a result for each. The last of them may be refused, by a standby for instance.
     const results = await this.#orRollBack(tx, () => tx.query(text) as unknown as Promise<readonly PostgresResult[]>)
-    return results.at(-1)?.rows[0] as unknown as Started
+    return results.at(-1)?.rows[0] as unknown as Started // The row that it selects.
   }
 
   async #orRollBack<T>(tx: PostgresTransaction, write: () => Promise<T>): Promise<T> {

@@ -9,8 +9,7 @@ import type { Writer } from './writer.ts'
 
 type Work = NonNullable<Settlement['work']>
 
-interface WorksParts extends Omit<GroupParts, 'statements'>, Source {
-  readonly statements: GroupParts['statements']
+interface WorksParts extends GroupParts, Source {
   readonly transactions: Transactions
   readonly writer: Writer
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void

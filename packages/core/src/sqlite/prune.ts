@@ -1,8 +1,6 @@
+import type { Completion } from '../ports/store-settings.ts'
 import type { Statements } from './statements.ts'
 import type { Transaction } from './transaction.ts'
-
-/** What becomes of messages that all have finished. */
-export type Completion = 'delete' | 'archive' | { readonly keepMs: number }
 
 /** How many finished messages a transaction removes at most: about as long as it takes to append 128. */
 const AT_A_TIME = 512

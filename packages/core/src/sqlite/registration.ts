@@ -1,5 +1,5 @@
-import { ImproperlyConfigured } from '../errors.ts'
 import { Progress } from '../ports/progress.ts'
+import { checkSubscriptions } from '../ports/store-settings.ts'
 import type { Finding, Subscription } from '../ports/store.ts'
 import { prepare, type SqliteDatabase, type SqlValue } from './handle.ts'
 
@@ -29,18 +29,7 @@ interface Row {
 /** Makes the subscriptions those of this node, in the transaction that is open. */
 export function register(registration: Registration): Registered {
   const { subscriptions, database, forget, beginning } = registration
-  const unkept = beginning === undefined ? subscriptions.find(({ from }) => from === 'beginning') : undefined
-  if (unkept !== undefined) {
-    const remedy = "Open the store with completion: 'archive' or { keepMs }, or bind it with from: 'now'."
-    throw new ImproperlyConfigured(
-      'FROM_BEGINNING',
-      `${unkept.name} is to begin at the beginning, and finished messages are deleted. ${remedy}`,
-    )
-  }
-  const needed = forget.find((name) => subscriptions.some((subscription) => subscription.name === name))
-  if (needed !== undefined) {
-    throw new ImproperlyConfigured('FORGOTTEN', `${needed} is bound, and is to be forgotten. Take it out of 'forget'.`)
-  }
+  checkSubscriptions(subscriptions, { forget, keeps: beginning !== undefined })
   const registrar = new Registrar(database, beginning)
   for (const name of forget) registrar.forget(name)
   const names = new Set(subscriptions.map(({ name }) => name))

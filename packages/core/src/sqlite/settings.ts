@@ -1,6 +1,6 @@
 import { InvalidOption, shown } from '../errors.ts'
 import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD } from '../options.ts'
-import type { Completion } from './prune.ts'
+import { checkCompletion, checkForget, checkKeptMs, type Completion } from '../ports/store-settings.ts'
 
 /** What `sqlite()` takes. The defaults are in {@link SQLITE_DEFAULTS}. */
 export interface SqliteOptions {
@@ -53,28 +53,9 @@ export function settingsOf(options: SqliteOptions = {}): SqliteSettings {
     throw new InvalidOption(`sync is ${shown(sync)}. Pass 'full' or 'normal'.`)
   }
   checkCompletion(completion)
-  checkDuration('dedupeMs', settings.dedupeMs)
+  checkKeptMs('dedupeMs', settings.dedupeMs)
   checkDurationMs('commitTimeoutMs', settings.commitTimeoutMs)
   checkCount('scanAhead', settings.scanAhead)
-  if (!Array.isArray(forget) || !forget.every((name) => typeof name === 'string' && name.includes('/'))) {
-    throw new InvalidOption(
-      `forget is ${Array.isArray(forget) ? forget.map(shown).join(', ') : shown(forget)}. Pass the whole names of handlers, as ['events/update-search'].`,
-    )
-  }
+  checkForget(forget)
   return settings
-}
-
-function checkCompletion(completion: unknown): void {
-  if (completion === 'delete' || completion === 'archive') return
-  if (typeof completion !== 'object' || completion === null || !('keepMs' in completion)) {
-    throw new InvalidOption(`completion is ${shown(completion)}. Pass 'delete', 'archive' or { keepMs }.`)
-  }
-  checkNames('completion', completion, ['keepMs'])
-  checkDuration('completion.keepMs', completion.keepMs)
-}
-
-/** No timer waits for it: it may be as long as it likes. */
-function checkDuration(name: string, value: unknown): void {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return
-  throw new InvalidOption(`${name} is ${shown(value)}. Pass a number of milliseconds, 0 or more.`)
 }

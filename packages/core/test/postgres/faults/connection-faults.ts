@@ -11,9 +11,9 @@ export const cutBefore =
     return send()
   }
 
-/** The server has done it, and every connection is reset before its answer arrives. */
-export const cutAfter =
-  (proxy: TcpProxy): Fault =>
+/** The server has done the statement, and its answer never arrives: what happens to the connection then is up to `end`. */
+const doneBefore =
+  (proxy: TcpProxy, end: () => void): Fault =>
   async ({ client, send }) => {
     const before = await activityOf(client, proxy)
     proxy.blackhole('to client')
@@ -23,10 +23,13 @@ export const cutAfter =
       const now = await activityOf(client, proxy)
       return now === undefined || (now.since !== before?.since && now.state !== 'active')
     })
-    proxy.cut()
+    end()
     await proxy.heal()
     return answer
   }
+
+/** The server has done it, and every connection is reset before its answer arrives. */
+export const cutAfter = (proxy: TcpProxy): Fault => doneBefore(proxy, () => proxy.cut())
 
 /** The connection is half-open from now on, before the statement reaches the server: nobody hears of it. Others are as ever. */
 export const strandBefore =
@@ -37,21 +40,7 @@ export const strandBefore =
   }
 
 /** The same, when the server has done the statement, and before its answer arrives. */
-export const strandAfter =
-  (proxy: TcpProxy): Fault =>
-  async ({ client, send }) => {
-    const before = await activityOf(client, proxy)
-    proxy.blackhole('to client')
-    const answer = send()
-    answer.catch(() => {})
-    await until(async () => {
-      const now = await activityOf(client, proxy)
-      return now === undefined || (now.since !== before?.since && now.state !== 'active')
-    })
-    proxy.strand()
-    await proxy.heal()
-    return answer
-  }
+export const strandAfter = (proxy: TcpProxy): Fault => doneBefore(proxy, () => proxy.strand())
 
 /** Waits until it is so; asked again each few milliseconds, and given up after ten seconds. */
 export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
@@ -72,5 +61,5 @@ interface Activity {
 async function activityOf(client: PoolClient, { target }: TcpProxy): Promise<Activity | undefined> {
   const pid = Reflect.get(client, 'processID') as number
   const [row] = await query(target, `SELECT state, query_start::text AS since FROM pg_stat_activity WHERE pid = ${pid}`)
-  return row as unknown as Activity | undefined
+  return row as unknown as Activity | undefined // As the statement says.
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { DispatcherOptions } from '../../../src/index.ts'
 import { ownDatabase } from '../../servers/own-database.ts'
@@ -6,6 +7,8 @@ import { Ledger, Placed } from './ledger.ts'
 import { fixture } from './open-store.ts'
 
 const url = await ownDatabase()
+/** How long the network is bad: half as long as a statement may take before its connection is given up. */
+const FAULT_MS = 500
 
 test.each([
   ['before it arrives', cutBefore],
@@ -48,8 +51,7 @@ test.each(['cut', 'strand', 'blackhole', 'refuse', 'halve'] as const)(
     if (fault === 'refuse') on.proxy.cut()
     on.proxy[fault]()
     const publishing = ledger.publish(nodes[1], 10)
-    // The claims of both may end meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await pause(FAULT_MS)
     await on.proxy.heal()
     await publishing
     await ledger.publish(nodes[0], 5)
