@@ -9,6 +9,8 @@ export interface ClaimKeeperParts {
   readonly store: OpenStore
   readonly deadlines: Deadlines
   readonly observer: Observer
+  /** Has it written how far each claim has come. */
+  readonly writeProgress: () => void
   /** Works for what was taken. */
   readonly take: (claims: readonly Claim[]) => Promise<void>
   /** Brings to an end what another node should have, and gives it back. */
@@ -80,6 +82,7 @@ export class ClaimKeeper {
     try {
       do {
         this.#isWanted = false
+        this.#parts.writeProgress()
         await this.#renew()
         if (this.#isOpen && this.#isTaking) await this.#take()
       } while (this.#isWanted && this.#isOpen && this.#isTaking)

@@ -51,7 +51,8 @@ export class Feeds {
     const take = (claims: readonly Claim[]): Promise<void> => this.#take(claims)
     const handOver = (claim: Claim): void => void this.#handOver(claim)
     const lose = (claim: Claim): void => this.#lose(claim, claimEnded(claim))
-    this.#keeper = new ClaimKeeper({ store, deadlines, observer, take, handOver, lose })
+    const writeProgress = (): void => this.#journals.forEach((journal) => journal.writePassed())
+    this.#keeper = new ClaimKeeper({ store, deadlines, observer, writeProgress, take, handOver, lose })
     this.#givingBack = new GivingBack({
       store,
       deadlines,

@@ -80,6 +80,11 @@ export class Journal {
     this.#gather()
   }
 
+  /** What has passed so far is written now. */
+  writePassed(): void {
+    if (!this.#gathered.isEmpty) this.#gather()
+  }
+
   /** The cursor may pass it. */
   except(exception: Exception): void {
     const { position } = exception

@@ -1,6 +1,8 @@
 import { Progress } from '../ports/progress.ts'
 import { partitionsOf, type Renewal } from '../ports/share.ts'
 import type { Claim, Exception, TypeRange } from '../ports/store.ts'
+import type { PostgresTransaction } from './client.ts'
+import type { Generations } from './generations.ts'
 import type { HeldClaims } from './held-claims.ts'
 import { numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
@@ -14,8 +16,8 @@ interface ClaimsParts {
   readonly held: HeldClaims
   readonly node: string
   readonly leaseMs: number
-  readonly partitions: number
-  /** Called when claims were given back. */
+  readonly generations: Generations
+  /** Called when claims were given back, or there are others that can be had. */
   readonly released: () => void
   /** The subscriptions of this node: their ids, by name. */
   readonly ids: ReadonlyMap<string, number>
@@ -32,12 +34,13 @@ export class Claims {
   }
 
   claim(): Promise<readonly Claim[]> {
-    const { statements, writer, ids, node, leaseMs, held, partitions } = this.#parts
+    const { statements, writer, ids, node, leaseMs, held } = this.#parts
     const names = new Map([...ids].map(([name, id]) => [id, name]))
     return writer.alone(async (tx) => {
       if (names.size === 0) return []
+      await this.#moveOn(tx)
       const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
-      const all = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
+      const all = [...names.keys()].flatMap((id) => this.#partitions().map((partition) => [id, partition] as const))
       const { rows } = await tx.query(statements.text('claim'), [
         all.map(([id]) => id),
         all.map(([, partition]) => partition),
@@ -66,20 +69,41 @@ export class Claims {
       })
       if (held.length === 0) return { held, handOver: [] }
       const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
-      const handOver = held.filter(({ subscription, partition }) => {
-        return shares.get(ids.get(subscription) as number)?.has(partition) !== true // Only what this node has bound is held.
+      // What is drained nobody works for any more.
+      const drained = new Set(rows.filter((row) => row['is_drained'] === true).map(nameOf))
+      const handOver = held.filter(({ subscription, partition, epoch }) => {
+        const id = ids.get(subscription) as number // Only what this node has bound is held.
+        return shares.get(id)?.has(partition) !== true || drained.has(nameOf({ subscription: id, partition, epoch }))
       })
       return { held, handOver }
     })
   }
 
-  /** Which partitions this node should have, by subscription; `rows`: the nodes that live. */
+  /** Where this node's subscriptions have drained a generation of partitions, they go on with the next. */
+  async #moveOn(tx: PostgresTransaction): Promise<void> {
+    const { statements, generations, ids, released } = this.#parts
+    await generations.refresh()
+    if (!generations.isDraining) return
+    const { rows } = await tx.query(statements.text('moveOn'), [[...ids.values()]])
+    if (numberOf(rows[0]?.['count']) > 0) released()
+  }
+
+  #partitions(): readonly number[] {
+    return this.#parts.generations.all.flatMap(({ first, partitions }) => {
+      return Array.from({ length: partitions }, (_, n) => first + n)
+    })
+  }
+
+  /** Which partitions this node should have, by subscription: its share of each generation. `rows`: the nodes that live. */
   #sharesOf(rows: readonly Record<string, unknown>[]): ReadonlyMap<number, ReadonlySet<number>> {
-    const { node, ids, partitions } = this.#parts
+    const { node, ids, generations } = this.#parts
     return new Map(
       [...ids.values()].map((id) => {
         const others = rows.filter(({ subscription }) => subscription === id).map((row) => row['node'] as string)
-        return [id, partitionsOf(node, [node, ...others], partitions)]
+        const share = generations.all.flatMap(({ first, partitions }) => {
+          return [...partitionsOf(node, [node, ...others], partitions)].map((n) => first + n)
+        })
+        return [id, new Set(share)]
       }),
     )
   }

@@ -1,4 +1,5 @@
 import type { NewMessage, ScheduleStore } from '../ports/store.ts'
+import type { Generations } from './generations.ts'
 import { Batch, numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
@@ -10,7 +11,7 @@ interface DelayParts {
   readonly writer: Writer
   readonly reads: Reads
   readonly transactions: Transactions
-  readonly partitions: number
+  readonly generations: Generations
   readonly dedupeMs: number
   /** Called when there are new messages in the log. */
   readonly appended: () => void
@@ -47,12 +48,12 @@ export class Delays implements ScheduleStore {
     name: string,
     of: { readonly dueAt: number; readonly next: number; readonly message: NewMessage },
   ): Promise<boolean> {
-    const { statements, writer, transactions, partitions, dedupeMs, appended } = this.#parts
+    const { statements, writer, transactions, generations, dedupeMs, appended } = this.#parts
     const hasFired = await writer.alone(() => {
       return transactions.run(async (tx) => {
         const moved = await tx.query(statements.text('moveSchedule'), [name, of.dueAt, of.next])
         if (moved.rows.length === 0) return false
-        const batch = new Batch(partitions)
+        const batch = new Batch(generations.newest)
         batch.add([of.message])
         await batch.append(tx, { statements, dedupeMs, patience: '0' })
         return true

@@ -52,6 +52,11 @@ export function isTaken(error: unknown): boolean {
   return isLate(error) && /\bseen\b/.test((error as { readonly where?: string }).where ?? '')
 }
 
+/** Whether a message was to get a position in a generation of partitions that has ended. */
+export function isOfEnded(error: unknown): boolean {
+  return stateOf(error) === '23514' && (error as { readonly constraint?: unknown }).constraint === 'tail_is_final'
+}
+
 /** Whether it is the data of one statement that is wrong, and not the server. */
 export function isOfTheData(error: unknown): boolean {
   return /^2[123]/.test(stateOf(error) ?? '')

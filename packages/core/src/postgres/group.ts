@@ -1,6 +1,7 @@
 import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { checkStorable, storable } from '../ports/storable.ts'
 import type { PostgresTransaction } from './client.ts'
+import type { Generations } from './generations.ts'
 import type { Draft, HeldClaims } from './held-claims.ts'
 import { Batch, type Patience } from './messages.ts'
 import type { Statements } from './statements.ts'
@@ -10,7 +11,7 @@ export interface GroupParts {
   readonly statements: Statements
   readonly claims: HeldClaims
   readonly node: string
-  readonly partitions: number
+  readonly generations: Generations
   readonly dedupeMs: number
 }
 
@@ -47,7 +48,7 @@ export class Group {
 
   constructor(parts: GroupParts) {
     this.#parts = parts
-    this.#batch = new Batch(parts.partitions)
+    this.#batch = new Batch(parts.generations.newest)
   }
 
   /** @throws {StoreFailed} with `CLAIM_LOST`. @throws {RangeError | CodecError} Then nothing of it is in the group. */

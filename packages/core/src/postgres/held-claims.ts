@@ -21,11 +21,16 @@ const none: readonly never[] = []
 /** The claims of this node. It alone writes them, as long as it has them: so it knows what is stored. */
 export class HeldClaims {
   readonly #name: string
+  readonly #moved: (partition: number, cursor: number) => void
   readonly #held = new Map<string, Held>()
 
-  /** @param name of the store. */
-  constructor(name: string) {
+  /**
+   * @param name of the store.
+   * @param moved called when it is stored how far a cursor has moved.
+   */
+  constructor(name: string, moved: (partition: number, cursor: number) => void) {
     this.#name = name
+    this.#moved = moved
   }
 
   add({ subscription, partition, epoch, progress }: Claim, id: number): void {
@@ -60,9 +65,12 @@ export class HeldClaims {
   /** The drafts are stored. Tells whether any cursor has moved. */
   adopt(drafts: Iterable<Draft>): boolean {
     let hasMoved = false
-    for (const { held, progress } of drafts) {
-      hasMoved ||= progress.cursor > held.progress.cursor
+    for (const { held, claim, progress } of drafts) {
+      const { cursor } = held.progress
       held.progress = progress
+      if (progress.cursor === cursor) continue
+      hasMoved = true
+      this.#moved(claim.partition, progress.cursor)
     }
     return hasMoved
   }

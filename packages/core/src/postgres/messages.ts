@@ -1,4 +1,5 @@
 import type { PostgresTransaction } from './client.ts'
+import type { Generation } from './generations.ts'
 import type { Statements } from './statements.ts'
 import { partitionOf } from '../ports/stable-hash.ts'
 import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
@@ -8,7 +9,7 @@ export type Patience = '250ms' | '0'
 
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
 export class Batch {
-  readonly #partitions: number
+  readonly #generation: Generation
   readonly #rows: unknown[] = []
   readonly #ids = new Set<string>()
   /** Which row each message is; `undefined` for one that repeats another one of the batch. */
@@ -17,9 +18,9 @@ export class Batch {
   readonly #counts = new Map<number, number>()
   #isPlain = true
 
-  /** @param partitions how many the log has. */
-  constructor(partitions: number) {
-    this.#partitions = partitions
+  /** @param generation the newest one. */
+  constructor(generation: Generation) {
+    this.#generation = generation
   }
 
   get isEmpty(): boolean {
@@ -34,7 +35,8 @@ export class Batch {
     const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt } = message
     if (mayRepeat && this.#ids.size === this.#ids.add(id).size) return undefined
     const n = this.#rows.length
-    const partition = partitionOf(key ?? id, this.#partitions)
+    const { first, partitions } = this.#generation
+    const partition = first + partitionOf(key ?? id, partitions)
     const repeats = mayRepeat ? true : undefined
     const nth = (this.#counts.get(partition) ?? 0) + 1
     this.#counts.set(partition, nth)

@@ -21,6 +21,7 @@ import { Connection } from './connection.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
 import { failureOf } from './failure.ts'
+import { type Generation, Generations } from './generations.ts'
 import { HeldClaims } from './held-claims.ts'
 import { Housekeeper } from './housekeeper.ts'
 import { Batch, numberOf } from './messages.ts'
@@ -43,7 +44,7 @@ export interface OpenParts extends Registered {
   readonly statements: Statements
   readonly channel: string
   readonly node: string
-  readonly partitions: number
+  readonly generations: readonly Generation[]
   /** What time it was for the server when it was opened. */
   readonly now: number
   readonly types: ReadonlySet<string>
@@ -79,10 +80,11 @@ export class OpenPostgres implements OpenStore {
   readonly #unplaced: Unplaced
   readonly #watch: Watch
   readonly #housekeeper: Housekeeper
+  readonly #generations: Generations
   #isClosed = false
 
   constructor(parts: OpenParts) {
-    const { name, pool, settings, statements, channel, node, partitions, ids, clock, types } = parts
+    const { name, pool, settings, statements, channel, node, ids, clock, types } = parts
     const { leaseMs, dedupeMs, statementTimeoutMs: timeoutMs } = settings
     this.#parts = parts
     this.name = name
@@ -107,8 +109,12 @@ export class OpenPostgres implements OpenStore {
     const unplaced = this.#unplaced
     this.#transactions = new Transactions({ name, writer: this.#writing, timeoutMs })
     const transactions = this.#transactions
-    const held = new HeldClaims(name)
-    const group = { statements, claims: held, node, partitions, dedupeMs }
+    const generations = new Generations(reads, parts.generations)
+    this.#generations = generations
+    const held = new HeldClaims(name, (partition, cursor) => {
+      if (generations.isEnd(partition, cursor)) this.#tellOfClaims()
+    })
+    const group = { statements, claims: held, node, generations, dedupeMs }
     const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
     const writer = new Writer({ ...group, name, transactions, aside: this.#aside, unplaced, stored })
     this.#writer = writer
@@ -117,10 +123,10 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.isOnDuty = isOnDuty
       void this.#housekeeper.tidy()
     }
-    const released = (): void => this.#watch.tell('claims')
-    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
+    const released = (): void => this.#tellOfClaims()
+    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, generations, released, ids, beat })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
-    this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
+    this.#delays = new Delays({ statements, writer, reads, transactions, generations, dedupeMs, appended: wake })
     this.schedules = this.#delays
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
     const { completion } = settings
@@ -157,11 +163,11 @@ export class OpenPostgres implements OpenStore {
   }
 
   async #appendTo(messages: readonly NewMessage[], tx: unknown): Promise<readonly boolean[]> {
-    const { name, partitions, settings, statements } = this.#parts
+    const { name, settings, statements } = this.#parts
     const transaction = callersTransaction(tx, name)
     if (this.#isClosed) throw this.#closed()
     for (const message of messages) checkStorable(message)
-    const batch = new Batch(partitions)
+    const batch = new Batch(this.#generations.newest)
     batch.add(messages)
     if (batch.isEmpty) return messages.map(() => false)
     try {
@@ -252,6 +258,12 @@ export class OpenPostgres implements OpenStore {
       this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()
+  }
+
+  /** There may be claims that can be had. While a generation drains, what this node has given back may be what it waits for. */
+  #tellOfClaims(): void {
+    this.#watch.tell('claims')
+    if (this.#generations.isDraining && !this.#isClosed) queueMicrotask(() => this.#parts.claimsChanged?.())
   }
 
   #failed(error: unknown, delayMs: number): void {

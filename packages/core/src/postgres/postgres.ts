@@ -4,6 +4,7 @@ import type { OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import type { PostgresPool, PostgresTransaction } from './client.ts'
 import { CheckedOut, type Source } from './checked-out.ts'
 import { failureOf, isConflict } from './failure.ts'
+import { generationsOf } from './generations.ts'
 import { numberOf } from './messages.ts'
 import { OpenPostgres } from './open-postgres.ts'
 import { register } from './registration.ts'
@@ -109,7 +110,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
   const node = randomUUID()
   const source = { pool, name, timeoutMs: settings.statementTimeoutMs, statements, isPrepared: false }
   const prepared = await inTransaction(source, async (tx) => {
-    const { partitions } = await migrate(tx, { ...settings, name, service })
+    await migrate(tx, { ...settings, name, service })
     const registered = await register(tx, {
       schema: quoted(settings.schema),
       node,
@@ -123,7 +124,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     const [time] = (await tx.query(`SELECT ${quoted(settings.schema)}.now_ms() AS now`)).rows
     return {
       ...registered,
-      partitions,
+      generations: generationsOf((await tx.query(statements.text('generations'))).rows),
       types: new Set(rows.map(({ type }) => type as string)),
       now: numberOf(time?.['now']),
     }

@@ -90,16 +90,27 @@ class Registrar {
     // What is in the archive has been pruned, and can be read all the same.
     const beginning = this.#of.isArchived ? '0' : '(SELECT position FROM $.pruned p WHERE p.partition = t.partition)'
     const start = from === 'beginning' ? beginning : 't.tail'
+    // What begins now begins in the newest generation of partitions.
+    const where = from === 'beginning' ? '' : 'WHERE t.final IS NULL'
     await this.#run(
-      `INSERT INTO $.claim SELECT $1, partition, 0, ${start}, ${start}, $2::bytea, true, NULL, $.now_ms() FROM $.tail t`,
+      `INSERT INTO $.claim
+        SELECT $1, partition, 0, ${start}, ${start}, $2::bytea, true, NULL, $.now_ms() FROM $.tail t ${where}`,
       id,
       Buffer.alloc(AHEAD / 8),
     )
     await this.#run(
       `INSERT INTO $.subscription_type SELECT $1, type, t.partition, ${start}, NULL
-        FROM $.tail t CROSS JOIN unnest($2::text[]) AS type`,
+        FROM $.tail t CROSS JOIN unnest($2::text[]) AS type ${where}`,
       id,
       [...new Set(types)],
+    )
+    // Those that were kept when it was forgotten.
+    await this.#run(
+      `UPDATE $.dead_letter d SET partition = $.partition_of(coalesce(d.key, d.id), g.first, g.partitions)
+        FROM (SELECT * FROM $.generation ORDER BY id DESC LIMIT 1) AS g
+        WHERE d.subscription = $2 AND d.partition NOT IN (SELECT partition FROM $.claim WHERE subscription = $1)`,
+      id,
+      name,
     )
     this.findings.push({ kind: 'added', subscription: name })
     return id
@@ -127,7 +138,8 @@ class Registrar {
     for (const type of new Set(types)) {
       if (known.has(type)) continue
       await this.#run(
-        `INSERT INTO $.subscription_type SELECT $1, $2, partition, tail, NULL FROM $.tail
+        `INSERT INTO $.subscription_type SELECT $1, $2, partition, tail, NULL
+          FROM $.tail JOIN $.claim c USING (partition) WHERE c.subscription = $1
           ON CONFLICT (subscription, type, partition, after) DO UPDATE SET up_to = NULL`,
         id,
         type,

@@ -3,6 +3,7 @@ import { StoreFailed } from '../store-errors.ts'
 import type { PostgresTransaction } from './client.ts'
 import { numberOf } from './messages.ts'
 import { log } from './migrations/0001-log.ts'
+import { generations } from './migrations/0002-generations.ts'
 import { checkSchema } from './settings.ts'
 
 /** One change of the schema. What was released is never edited: a change is a new one at the end of the list. */
@@ -14,7 +15,7 @@ export interface Migration {
   readonly sql: (schema: string) => string
 }
 
-const migrations: readonly Migration[] = [log]
+const migrations: readonly Migration[] = [log, generations]
 
 /** The schema that this code is for. */
 const VERSION = migrations.at(-1)?.version ?? 0
@@ -24,7 +25,6 @@ export interface Meta {
   readonly version: number
   readonly minCompatible: number
   readonly service: string
-  readonly partitions: number
 }
 
 interface Migrating {
@@ -82,14 +82,13 @@ async function metaOf(tx: PostgresTransaction, schema: string): Promise<Meta | u
     `${quoted(schema)}.meta`,
   ])
   if (found[0]?.['is_there'] !== true) return undefined
-  const { rows } = await tx.query(`SELECT version, min_compatible, service, partitions FROM ${quoted(schema)}.meta`)
+  const { rows } = await tx.query(`SELECT version, min_compatible, service FROM ${quoted(schema)}.meta`)
   const [row] = rows
   if (row === undefined) return undefined
   return {
     version: numberOf(row['version']),
     minCompatible: numberOf(row['min_compatible']),
     service: row['service'] as string,
-    partitions: numberOf(row['partitions']),
   }
 }
 

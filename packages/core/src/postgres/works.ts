@@ -2,8 +2,8 @@ import type { Claim, NewMessage, Settlement } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { CheckedOut, type Source } from './checked-out.ts'
 import type { PostgresResult, PostgresTransaction } from './client.ts'
-import { failureOf } from './failure.ts'
-import { ClaimsLost, Group, type GroupParts } from './group.ts'
+import { failureOf, isOfEnded, stateOf } from './failure.ts'
+import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
 import type { Started, Transactions } from './transactions.ts'
 import type { Writer } from './writer.ts'
 
@@ -15,11 +15,8 @@ interface WorksParts extends GroupParts, Source {
   readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
 }
 
-interface Working {
-  readonly claim: Claim | undefined
-  readonly settlement: Settlement
-  readonly work: Work
-}
+/** The SQLSTATE of a SAVEPOINT outside of a transaction. */
+const NO_TRANSACTION = '25P01'
 
 /** The transaction that a work is given: until it has ended. */
 class WorkTransaction implements PostgresTransaction {
@@ -88,7 +85,7 @@ export class Works {
   async #store(
     tx: CheckedOut,
     started: Started,
-    entry: Pick<Working, 'claim' | 'settlement'> & { readonly messages: readonly NewMessage[] },
+    entry: Entry,
   ): Promise<readonly boolean[]> {
     const { writer } = this.#parts
     const { areNew, failure } = await writer.alone(async () => {
@@ -105,18 +102,12 @@ export class Works {
   async #written(
     tx: CheckedOut,
     started: Started,
-    entry: Pick<Working, 'claim' | 'settlement'> & { readonly messages: readonly NewMessage[] },
+    entry: Entry,
   ): Promise<readonly boolean[]> {
-    const { transactions, claims, timeoutMs, stored, name } = this.#parts
-    const group = new Group(this.#parts)
-    group.add(entry)
+    const { transactions, claims, stored, name } = this.#parts
     try {
-      const { rows } = await tx.query(
-        `SELECT set_config('idle_in_transaction_session_timeout', $1, true), pg_current_xact_id_if_assigned()::text AS xid`,
-        [String(timeoutMs)],
-      )
-      if (rows[0]?.['xid'] !== started.xid) throw ended(name)
-      const [areNew = []] = await group.write(tx)
+      if ((await this.#afterWork(tx, entry)) !== started.xid) throw ended(name)
+      const { group, areNew } = await this.#write(tx, entry)
       await transactions.commit(tx, started)
       const mayRemove = group.stored()
       stored({ hasMessages: true, mayRemove })
@@ -125,6 +116,38 @@ export class Works {
       if (!(error instanceof ClaimsLost) || entry.claim === undefined) throw failureOf(error, name)
       claims.forget(entry.claim)
       throw claims.lost(entry.claim)
+    }
+  }
+
+  /** What comes now can be undone without the effects of the handler. Gives the transaction that is open. */
+  async #afterWork(tx: CheckedOut, { messages }: Entry): Promise<unknown> {
+    const timeout = `set_config('idle_in_transaction_session_timeout', '${this.#parts.timeoutMs}', true)`
+    const savepoint = messages.length > 0 ? 'SAVEPOINT iambus_effects' : ''
+    const text = `SELECT ${timeout}, pg_current_xact_id_if_assigned()::text AS xid; ${savepoint}`
+    try {
+      // What several statements give: a result for each.
+      const [result] = [(await tx.query(text)) as PostgresResult | readonly PostgresResult[]].flat()
+      return result?.rows[0]?.['xid']
+    } catch (error) {
+      if (stateOf(error) !== NO_TRANSACTION) throw error
+      return undefined
+    }
+  }
+
+  async #write(
+    tx: CheckedOut,
+    entry: Entry,
+  ): Promise<{ readonly group: Group; readonly areNew: readonly boolean[] }> {
+    const group = new Group(this.#parts)
+    group.add(entry)
+    try {
+      const [areNew = []] = await group.write(tx)
+      return { group, areNew }
+    } catch (error) {
+      if (!isOfEnded(error)) throw error
+      await tx.query('ROLLBACK TO SAVEPOINT iambus_effects')
+      await this.#parts.generations.refresh()
+      return this.#write(tx, entry)
     }
   }
 

@@ -1,6 +1,6 @@
 import { StoreFailed } from '../store-errors.ts'
 import type { PostgresTransaction } from './client.ts'
-import { failureOf, isConflict, isLate, isOfTheData, isTaken } from './failure.ts'
+import { failureOf, isConflict, isLate, isOfEnded, isOfTheData, isTaken } from './failure.ts'
 import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
 import type { Patience } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
@@ -178,6 +178,10 @@ export class Writer {
     try {
       await this.#tried(() => one.run(this.#parts.transactions.writer))
     } catch (error) {
+      if (isOfEnded(error)) {
+        await this.#parts.generations.refresh()
+        return this.#runAlone(one)
+      }
       if (!isOfTheData(error)) throw error
       one.reject(failureOf(error, this.#parts.name))
     }
@@ -210,23 +214,28 @@ export class Writer {
 
   /** A message whose id a transaction under way has taken waits for that, and nothing waits for it. */
   async #storeAside(one: Waiting): Promise<void> {
-    const { aside, name } = this.#parts
+    const { aside, name, generations } = this.#parts
     const group = new Group(this.#parts)
     try {
       group.add(one.entry as Entry)
       this.#stored(group, [one], await group.write(aside))
     } catch (error) {
-      one.reject(failureOf(error, name))
+      if (!isOfEnded(error)) return one.reject(failureOf(error, name))
+      await generations.refresh().then(() => this.#storeAside(one), one.reject)
     }
   }
 
-  /** Without those whose claims were lost; one by one, where one of them was refused, or has to wait. */
+  /** In another generation of partitions, without those whose claims were lost; one by one, where one of them was refused, or has to wait. */
   async #again(waiting: readonly Waiting[], error: unknown): Promise<void> {
     if (error instanceof ClaimsLost) {
       const { claims } = this.#parts
       for (const claim of error.claims) claims.forget(claim)
       await this.#store(waiting)
       return
+    }
+    if (isOfEnded(error)) {
+      await this.#parts.generations.refresh()
+      return this.#store(waiting)
     }
     if (!isOfTheData(error) && !isTaken(error)) throw error
     const [one] = waiting

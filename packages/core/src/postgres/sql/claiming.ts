@@ -5,8 +5,20 @@ export const members: Sql = (schema) => `
 SELECT m.node, s.subscription FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
   WHERE m.alive_until > ${schema}.now_ms()`
 
+/** The newest generation of partitions, and those of which there are claims left. */
+export const generations: Sql = (schema) => `
+SELECT g.first, g.partitions, ARRAY(SELECT t.final FROM ${schema}.tail t
+    WHERE t.partition >= g.first AND t.partition < g.first + g.partitions ORDER BY t.partition) AS ends
+  FROM ${schema}.generation g WHERE g.id = (SELECT max(id) FROM ${schema}.generation) OR EXISTS
+    (SELECT FROM ${schema}.claim c WHERE c.partition >= g.first AND c.partition < g.first + g.partitions)
+  ORDER BY g.id`
+
+/** Has subscriptions go on with their next generation, where they can. Parameter: which ones. Gives how many have. */
+export const moveOn: Sql = (schema) => `SELECT ${schema}.move_on($1::integer[]) AS count`
+
 /**
  * Takes claims that are free, or whose lease is over: those of the node's share, and those that nobody has had for a lease.
+ * Of a generation only when those before it are done with, and of one that is drained no more.
  *
  * Parameters: subscriptions, partitions, whether each is in the node's share; the node, the lease in milliseconds.
  */
@@ -17,6 +29,8 @@ WITH free AS (
       ON c.subscription = w.subscription AND c.partition = w.partition
     WHERE (c.node IS NULL OR c.held_until <= ${schema}.now_ms())
       AND (w.is_share OR c.held_until + $5::bigint <= ${schema}.now_ms())
+      AND NOT EXISTS (SELECT FROM ${schema}.draining d WHERE d.subscription = c.subscription
+        AND d.first <= c.partition AND (d.next_first <= c.partition OR d.behind = 0))
     FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE ${schema}.claim c
@@ -34,7 +48,8 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 /**
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
- * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them.
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them, and whether all of
+ * that subscription is drained where it is.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -49,8 +64,10 @@ WITH alive AS (
     WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
-SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
-  FROM (VALUES (true)) AS always LEFT JOIN kept ON true`
+SELECT k.subscription, k.partition, k.epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
+    d.subscription IS NOT NULL AS is_drained
+  FROM (VALUES (true)) AS always LEFT JOIN kept k ON true LEFT JOIN ${schema}.draining d
+    ON d.subscription = k.subscription AND d.first <= k.partition AND k.partition < d.next_first AND d.behind = 0`
 
 /** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node. */
 export const release: Sql = (schema) => `

@@ -1,7 +1,7 @@
 import type { Sql } from '../statements.ts'
 
 /**
- * Appends what is due, the earliest first. Parameter: how many at most. Gives when the next one is due.
+ * Appends what is due, the earliest first: in the newest generation of partitions, whichever it was put by for. Parameter: how many at most. Gives when the next one is due.
  */
 export const appendDue: Sql = (schema) => `
 WITH chosen AS (
@@ -9,8 +9,14 @@ WITH chosen AS (
     FOR UPDATE SKIP LOCKED
 ), due AS (
   DELETE FROM ${schema}.delayed d USING chosen c WHERE d.seq = c.seq RETURNING d.*
+), newest AS (
+  SELECT first, partitions FROM ${schema}.generation ORDER BY id DESC LIMIT 1
+), found AS MATERIALIZED (
+  SELECT d.seq, CASE WHEN d.partition >= n.first THEN d.partition
+      ELSE ${schema}.partition_of(coalesce(d.key, d.id), n.first, n.partitions) END AS partition
+    FROM due d CROSS JOIN newest n
 ), counted AS (
-  SELECT partition, count(*) AS count FROM due GROUP BY partition
+  SELECT partition, count(*) AS count FROM found GROUP BY partition
 ), locked AS (
   SELECT partition FROM ${schema}.tail WHERE partition IN (SELECT partition FROM counted) ORDER BY partition FOR UPDATE
 ), moved AS (
@@ -18,9 +24,9 @@ WITH chosen AS (
     WHERE t.partition = c.partition RETURNING t.partition, t.tail - c.count AS before
 ), appended AS (
   INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelope, body, crc)
-    SELECT d.partition, moved.before + row_number() OVER (PARTITION BY d.partition ORDER BY d.due_at, d.seq),
+    SELECT f.partition, moved.before + row_number() OVER (PARTITION BY f.partition ORDER BY d.due_at, d.seq),
         d.id, d.type, d.key, d.time, d.envelope, d.body, d.crc
-      FROM due d JOIN moved USING (partition)
+      FROM due d JOIN found f USING (seq) JOIN moved ON moved.partition = f.partition
 )
 SELECT (SELECT count(*) FROM due)::integer AS count,
   (SELECT min(due_at) FROM ${schema}.delayed WHERE seq NOT IN (SELECT seq FROM chosen)) AS next`

@@ -2,6 +2,8 @@ import type { Sql } from '../statements.ts'
 
 const finished = (schema: string, limit: string): string => `floors AS (
   SELECT partition, min(cursor) AS floor FROM ${schema}.claim GROUP BY partition
+  UNION ALL SELECT t.partition, t.final FROM ${schema}.tail t
+    WHERE t.final IS NOT NULL AND NOT EXISTS (SELECT FROM ${schema}.claim c WHERE c.partition = t.partition)
 ), due AS (
   SELECT p.partition, p.position AS after, least(f.floor, p.position + $1::bigint) AS up_to
     FROM ${schema}.pruned p JOIN floors f USING (partition) WHERE f.floor > p.position
