@@ -82,11 +82,7 @@ export class Works {
   }
 
   /** Whatever goes wrong with it is its own: those that wait behind it go on. */
-  async #store(
-    tx: CheckedOut,
-    started: Started,
-    entry: Entry,
-  ): Promise<readonly boolean[]> {
+  async #store(tx: CheckedOut, started: Started, entry: Entry): Promise<readonly boolean[]> {
     const { writer } = this.#parts
     const { areNew, failure } = await writer.alone(async () => {
       try {
@@ -99,11 +95,7 @@ export class Works {
     return areNew
   }
 
-  async #written(
-    tx: CheckedOut,
-    started: Started,
-    entry: Entry,
-  ): Promise<readonly boolean[]> {
+  async #written(tx: CheckedOut, started: Started, entry: Entry): Promise<readonly boolean[]> {
     const { transactions, claims, stored, name } = this.#parts
     try {
       if ((await this.#afterWork(tx, entry)) !== started.xid) throw ended(name)
@@ -134,10 +126,7 @@ export class Works {
     }
   }
 
-  async #write(
-    tx: CheckedOut,
-    entry: Entry,
-  ): Promise<{ readonly group: Group; readonly areNew: readonly boolean[] }> {
+  async #write(tx: CheckedOut, entry: Entry): Promise<{ readonly group: Group; readonly areNew: readonly boolean[] }> {
     const group = new Group(this.#parts)
     group.add(entry)
     try {

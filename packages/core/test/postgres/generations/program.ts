@@ -47,7 +47,14 @@ export class Node {
     this.name = name
     this.pool = new KillablePool(world.url, name)
     const { schema, partitions } = world
-    const store = postgres({ pool: this.pool, schema, partitions, leaseMs: 900, pollMs: 100, statementTimeoutMs: 10_000 })
+    const store = postgres({
+      pool: this.pool,
+      schema,
+      partitions,
+      leaseMs: 900,
+      pollMs: 100,
+      statementTimeoutMs: 10_000,
+    })
     const recover = retry({ attempts: 1_000, backoff: fixed(15) })
     this.dp = new Dispatcher({ service: 'generations', store, logger: silent, recover })
     bindAll(this.dp, world, this)
@@ -120,7 +127,11 @@ function bindAll(dp: Dispatcher, world: World, node: Node): void {
     written(async (caused: Caused, context) => void (await effect(context, caused.n))),
     { name: 'caused' },
   )
-  dp.events.bind(Other, written(async () => {}), { name: 'others' })
+  dp.events.bind(
+    Other,
+    written(async () => {}),
+    { name: 'others' },
+  )
 }
 
 /** What is wrong with a run that begins: nothing of its lane runs, and it has not succeeded before. */

@@ -72,7 +72,10 @@ async function run({ seed, hasCrashes }: Program): Promise<void> {
         }
       }
       published.push({ n: work.n, key })
-      if (random() < 0.3) await any().dp.publish(new Other({ n: work.n }), { key: key ?? null }).catch(() => {})
+      if (random() < 0.3)
+        await any()
+          .dp.publish(new Other({ n: work.n }), { key: key ?? null })
+          .catch(() => {})
     }
   }
 
@@ -119,10 +122,6 @@ async function run({ seed, hasCrashes }: Program): Promise<void> {
     expect(isPublishing).toBe(false)
     world.isHealed = true
     await expect.poll(() => leftOf(schema, nodes), { timeout: 30_000, interval: 200 }).toEqual(nothing)
-    if (process.env['IAMBUS_SAY']) {
-      const { rows } = await admin.query(`SELECT (SELECT last_value FROM ${schema}.moved_seq) AS moved, (SELECT count(*) FROM ${schema}.generation) AS generations`)
-      console.log(seed, rows[0], world.runs.length)
-    }
     expect(await disorderOf(schema, published)).toEqual([])
     expect(hasCrashes ? [] : world.broken).toEqual([])
     expect(hasCrashes ? [] : neverDone(world, published)).toEqual([])
@@ -179,12 +178,14 @@ function neverDone({ runs }: World, published: readonly Published[]): string[] {
 
 const seeds = Array.from({ length: PROGRAMS }, (_, seed) => FIRST + seed)
 
-test.each(seeds)('a key keeps its order, and nothing is lost or runs twice, however partitions change: seed %i', (seed) =>
-  run({ seed, hasCrashes: false }),
+test.each(seeds)(
+  'a key keeps its order, and nothing is lost or runs twice, however partitions change: seed %i',
+  (seed) => run({ seed, hasCrashes: false }),
   60_000,
 )
 
-test.each(seeds)('effects come once, and in order, where nodes die meanwhile: seed %i', (seed) =>
-  run({ seed, hasCrashes: true }),
+test.each(seeds)(
+  'effects come once, and in order, where nodes die meanwhile: seed %i',
+  (seed) => run({ seed, hasCrashes: true }),
   60_000,
 )
