@@ -291,14 +291,6 @@ class Gathered {
 
   get settlement(): Settlement {
     const { reached, spans, exceptions, cleared, dead, revived, caused } = this
-    return {
-      reached,
-      done: spans,
-      exceptions: [...exceptions.values()],
-      cleared: [...cleared],
-      dead,
-      revived,
-      caused,
-    }
+    return { reached, done: spans, exceptions: [...exceptions.values()], cleared: [...cleared], dead, revived, caused }
   }
 }
