@@ -3,16 +3,16 @@ import { StoreFailed } from '../store-errors.ts'
 import { CheckedOut, type Source } from './checked-out.ts'
 import type { PostgresResult, PostgresTransaction } from './client.ts'
 import { failureOf, isOfEnded, stateOf } from './failure.ts'
-import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
+import { ClaimsLost, type Entry, Group, type GroupParts, type Written } from './group.ts'
 import type { Started, Transactions } from './transactions.ts'
-import type { Writer } from './writer.ts'
+import type { Stored, Writer } from './writer.ts'
 
 type Work = NonNullable<Settlement['work']>
 
 interface WorksParts extends GroupParts, Source {
   readonly transactions: Transactions
   readonly writer: Writer
-  readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
+  readonly stored: (what: Stored) => void
 }
 
 /** The SQLSTATE of a SAVEPOINT outside of a transaction. */
@@ -99,11 +99,10 @@ export class Works {
     const { transactions, claims, stored, name } = this.#parts
     try {
       if ((await this.#afterWork(tx, entry)) !== started.xid) throw ended(name)
-      const { group, areNew } = await this.#write(tx, entry)
+      const { group, written } = await this.#write(tx, entry)
       await transactions.commit(tx, started)
-      const mayRemove = group.stored()
-      stored({ hasMessages: true, mayRemove })
-      return areNew
+      stored({ pages: written.pages, mayRemove: group.stored() })
+      return written.areNew[0] ?? []
     } catch (error) {
       if (!(error instanceof ClaimsLost) || entry.claim === undefined) throw failureOf(error, name)
       claims.forget(entry.claim)
@@ -126,12 +125,11 @@ export class Works {
     }
   }
 
-  async #write(tx: CheckedOut, entry: Entry): Promise<{ readonly group: Group; readonly areNew: readonly boolean[] }> {
+  async #write(tx: CheckedOut, entry: Entry): Promise<{ readonly group: Group; readonly written: Written }> {
     const group = new Group(this.#parts)
     group.add(entry)
     try {
-      const [areNew = []] = await group.write(tx)
-      return { group, areNew }
+      return { group, written: await group.write(tx) }
     } catch (error) {
       if (!isOfEnded(error)) throw error
       await tx.query('ROLLBACK TO SAVEPOINT iambus_effects')
