@@ -1,7 +1,7 @@
 import type { Deadline, Deadlines } from '../engine/deadlines.ts'
 import { asError } from '../errors.ts'
 import type { Observer } from '../observe.ts'
-import type { Claim, OpenStore } from '../ports/store.ts'
+import type { Claim, Lack, OpenStore } from '../ports/store.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
 
 /** What a keeper works with. */
@@ -25,6 +25,8 @@ export interface ClaimKeeperParts {
 export class ClaimKeeper {
   readonly #parts: ClaimKeeperParts
   readonly #held = new Set<Claim>()
+  /** What this node has met, and cannot read; by what it is. */
+  readonly #lacks = new Map<string, Lack>()
   #next: Deadline | undefined
   #failures = 0
   #isOpen = false
@@ -52,6 +54,14 @@ export class ClaimKeeper {
     this.#isWanted = true
     // A store that fails is asked no sooner for that.
     if (this.#isOpen && this.#isTaking && !this.#isLooking && this.#failures === 0) void this.#look()
+  }
+
+  /** This node has met what it cannot read: where another one can, that should have all that may be such. */
+  lacks(lack: Lack): void {
+    const name = `${lack.subscription} ${lack.version} ${lack.type}`
+    if (this.#lacks.has(name)) return
+    this.#lacks.set(name, lack)
+    this.changed()
   }
 
   /** It was given back, or another node has it: that was found out elsewhere. */
@@ -106,7 +116,7 @@ export class ClaimKeeper {
     const { store, lose, handOver } = this.#parts
     if (store.renew === undefined) return
     const asked = [...this.#held]
-    const renewal = await store.renew(asked)
+    const renewal = await store.renew(asked, [...this.#lacks.values()])
     const held = new Set(renewal.held.map(nameOf))
     for (const claim of asked) if (!held.has(nameOf(claim)) && this.#held.delete(claim)) lose(claim)
     if (!this.#isTaking) return

@@ -5,7 +5,7 @@ import { asError, ImproperlyConfigured } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, OpenStore, StoredDeadLetter } from '../ports/store.ts'
+import type { Claim, Lack, OpenStore, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Feed } from './feed.ts'
@@ -27,6 +27,8 @@ export interface FeedsParts {
   /** Whoever waits for what becomes of a message, by its id. */
   readonly waiters: ReadonlyMap<string, Waiter>
   readonly maxDepth: number
+  /** What this node knows of its claims. */
+  readonly subscriptions: readonly Subscription[]
 }
 
 /** The feeds of a node: one for each claim that it has. They come and go with the claims. */
@@ -226,7 +228,8 @@ export class Feeds {
     const { store, engine, observer } = this.#parts
     const { scanAhead = SCAN_AHEAD } = store
     const handler = engine.handlers.get(claim.subscription)
-    if (handler === undefined) {
+    const subscription = this.#parts.subscriptions.find(({ name }) => name === claim.subscription)
+    if (handler === undefined || subscription === undefined) {
       throw new ImproperlyConfigured(
         'UNKNOWN_CLAIM',
         `The store gave a claim of ${claim.subscription}, which is not bound.`,
@@ -234,8 +237,9 @@ export class Feeds {
     }
     const whenLost = (error: Error): void => this.#lose(claim, error)
     const journal = new Journal({ store, claim, observer, deadlines: engine.deadlines, whenLost })
-    const parts = { ...this.#parts, handler, claim, journal, scanAhead, reader: this.#reader }
-    const feed = new Feed({ ...parts, suspects: this.#suspects })
+    const lacks = (lack: Lack): void => this.#keeper.lacks(lack)
+    const parts = { ...this.#parts, handler, claim, subscription, journal, scanAhead, lacks }
+    const feed = new Feed({ ...parts, reader: this.#reader, suspects: this.#suspects })
     this.#journals.add(journal)
     this.#byName.set(feedName(claim), feed)
     return feed

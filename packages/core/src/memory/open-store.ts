@@ -1,5 +1,5 @@
 import type { DeadLetterLog, ScheduleStore } from '../ports/store.ts'
-import type { Claim, Exception, Finding, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
+import type { Claim, Exception, Finding, Lack, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
 import type { Settlement, StoreOpening, StoreStats } from '../ports/store.ts'
 import type { Renewal } from '../ports/share.ts'
 import { StoreTime } from '../ports/store-time.ts'
@@ -32,7 +32,8 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
   readonly leaseMs?: number
-  readonly renew?: (claims: readonly Claim[]) => Promise<Renewal>
+  readonly renew?: (claims: readonly Claim[], lacks?: readonly Lack[]) => Promise<Renewal>
+  readonly unknownTypeMs?: number
   readonly #shared: Shared
   readonly #time: StoreTime
   readonly #contents: Contents
@@ -48,10 +49,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.name = nameOf(shared.contents)
     this.isShared = shared.contents.settings.isShared
     this.opening = opening
-    this.member = enter(
-      shared.contents,
-      opening.subscriptions.map(({ name }) => name),
-    )
+    this.member = enter(shared.contents, opening.subscriptions)
     this.findings = findings
     const access: Access = {
       checkOpen: () => this.#checkOpen(),
@@ -62,7 +60,8 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.schedules = scheduleStoreOf(shared.contents, access)
     if (shared.contents.settings.isShared) {
       this.leaseMs = shared.contents.settings.leaseMs
-      this.renew = (claims) => this.#write(() => renew(this.#contents, this, claims))
+      this.unknownTypeMs = shared.contents.settings.unknownTypeMs
+      this.renew = (claims, lacks = []) => this.#write(() => renew(this.#contents, this, { claims, lacks }))
     }
   }
 

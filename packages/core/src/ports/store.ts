@@ -49,7 +49,16 @@ export interface Subscription {
   readonly formerly: readonly string[]
   /** The names of the message types that it takes. */
   readonly types: readonly string[]
+  /** The highest version of each that can be read here, and older ones too: 1 of what is not named. */
+  readonly versions?: ReadonlyMap<string, number> | undefined
   readonly from: 'now' | 'beginning'
+}
+
+/** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */
+export interface Lack {
+  readonly subscription: string
+  readonly type: string
+  readonly version: number
 }
 
 /**
@@ -108,7 +117,10 @@ export interface Claim {
   readonly progress: Progress
   /** Whether it was released in order: then nothing that it reached, and that is unfinished, had been started. */
   readonly isClean: boolean
-  /** Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. */
+  /**
+   * Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. Where
+   * another node has registered more of them meanwhile, a `read` that gives any of those has it say so first, in another array.
+   */
   readonly takes: readonly TypeRange[]
 }
 
@@ -220,8 +232,14 @@ export interface OpenStore {
 
   /** For how long a claim lasts, in milliseconds, where claims end by themselves unless they are renewed. */
   readonly leaseMs?: number | undefined
-  /** Keeps the claims, where they end by themselves; and says that this node is live, also where it has none. */
-  renew?(claims: readonly Claim[]): Promise<Renewal>
+  /**
+   * Keeps the claims, where they end by themselves; and says that this node is live, also where it has none.
+   *
+   * @param lacks all that it has met since it was opened, and cannot read.
+   */
+  renew?(claims: readonly Claim[], lacks?: readonly Lack[]): Promise<Renewal>
+  /** For how long a message that no live node can read waits for one, in milliseconds, where several share it. Default: it does not wait. */
+  readonly unknownTypeMs?: number | undefined
 }
 
 /** Something that a store noticed when it was opened. `pending`: how many messages at most. */
