@@ -6,12 +6,14 @@ import type {
   DeadLetterLog,
   Exception,
   Finding,
+  Lack,
   LoggedMessage,
   NewMessage,
   OpenStore,
   ScheduleStore,
   Settlement,
   StoreStats,
+  Subscription,
 } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
@@ -31,6 +33,7 @@ import type { Registered } from './registration.ts'
 import { ServerTime } from './server-time.ts'
 import type { PostgresSettings } from './settings.ts'
 import type { Statements } from './statements.ts'
+import { TakenTypes } from './taken-types.ts'
 import { Transactions } from './transactions.ts'
 import { Watch } from './watch.ts'
 import { Works } from './works.ts'
@@ -44,6 +47,7 @@ export interface OpenParts extends Registered {
   readonly channel: string
   readonly node: string
   readonly partitions: number
+  readonly subscriptions: readonly Subscription[]
   /** What time it was for the server when it was opened. */
   readonly now: number
   readonly types: ReadonlySet<string>
@@ -62,6 +66,7 @@ export class OpenPostgres implements OpenStore {
   readonly isShared = true
   readonly scanAhead: number
   readonly leaseMs: number
+  readonly unknownTypeMs: number
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
@@ -88,6 +93,7 @@ export class OpenPostgres implements OpenStore {
     this.name = name
     this.leaseMs = leaseMs
     this.scanAhead = settings.scanAhead
+    this.unknownTypeMs = settings.unknownTypeMs
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
@@ -96,11 +102,13 @@ export class OpenPostgres implements OpenStore {
     this.#aside = new Connection(connecting)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
+    const takenTypes = new TakenTypes((...of) => this.#reads.run('ranges', of))
     const reads = new Reads({
       name,
       statements,
       connection: this.#reading,
       isArchived: settings.completion === 'archive',
+      typesChanged: (changes) => takenTypes.upTo(changes),
     })
     this.#reads = reads
     this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
@@ -118,7 +126,9 @@ export class OpenPostgres implements OpenStore {
       void this.#housekeeper.tidy()
     }
     const released = (): void => this.#watch.tell('claims')
-    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
+    const { subscriptions } = parts
+    const claiming = { statements, writer, reads, held, node, leaseMs, partitions, released, ids, subscriptions, beat }
+    this.#claims = new Claims({ ...claiming, types: takenTypes })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
@@ -178,8 +188,8 @@ export class OpenPostgres implements OpenStore {
     return this.#claims.claim()
   }
 
-  renew(claims: readonly Claim[]): Promise<Renewal> {
-    return this.#claims.renew(claims)
+  renew(claims: readonly Claim[], lacks: readonly Lack[] = []): Promise<Renewal> {
+    return this.#claims.renew(claims, lacks)
   }
 
   read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {

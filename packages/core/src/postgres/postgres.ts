@@ -130,6 +130,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
   })
   return new OpenPostgres({
     ...prepared,
+    subscriptions: opening.subscriptions,
     name,
     pool,
     settings,

@@ -89,6 +89,9 @@ CREATE TABLE ${schema}.subscription_type (
   up_to bigint,
   PRIMARY KEY (subscription, type, partition, after)
 );
+-- How often it has changed: whoever reads messages is told with them whether they are of types that it does not know of.
+CREATE TABLE ${schema}.type_change (count bigint NOT NULL);
+INSERT INTO ${schema}.type_change VALUES (0);
 CREATE TABLE ${schema}.claim (
   subscription integer NOT NULL,
   partition integer NOT NULL,
@@ -154,6 +157,11 @@ CREATE TABLE ${schema}.member_subscription (
   node uuid NOT NULL,
   subscription integer NOT NULL,
   types text[] NOT NULL,
+  -- The highest version of each that it can read.
+  versions integer[] NOT NULL,
+  -- What it has met, and cannot read: types, and versions.
+  lacked_types text[] NOT NULL DEFAULT '{}',
+  lacked_versions integer[] NOT NULL DEFAULT '{}',
   PRIMARY KEY (node, subscription)
 );
 -- What one node does for all: until when it may.
