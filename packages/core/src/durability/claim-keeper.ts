@@ -9,8 +9,8 @@ export interface ClaimKeeperParts {
   readonly store: OpenStore
   readonly deadlines: Deadlines
   readonly observer: Observer
-  /** Works for what was taken. */
-  readonly take: (claims: readonly Claim[]) => Promise<void>
+  /** Works for what was taken, as soon as it has been brought back: until then it is renewed like all others. */
+  readonly take: (claims: readonly Claim[]) => void
   /** Brings to an end what another node should have, and gives it back. */
   readonly handOver: (claim: Claim) => void
   /** Works no more for what another node has, or may have. */
@@ -109,7 +109,7 @@ export class ClaimKeeper {
   async #take(): Promise<void> {
     const taken = await this.#parts.store.claim()
     for (const claim of taken) this.#held.add(claim)
-    if (taken.length > 0) await this.#parts.take(taken)
+    if (taken.length > 0) this.#parts.take(taken)
   }
 
   async #renew(): Promise<void> {
