@@ -6,7 +6,8 @@ import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
 import type { Claim, Lack, OpenStore, StoredDeadLetter, Subscription } from '../ports/store.ts'
-import { StoreFailed } from '../store-errors.ts'
+import { AskedLetters } from './asked-letters.ts'
+import { claimEnded } from './claim-ended.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Feed } from './feed.ts'
 import { bringToRest, GivingBack } from './hand-over.ts'
@@ -40,6 +41,7 @@ export class Feeds {
   readonly #suspects = new Suspects()
   readonly #reader: LogReader
   readonly #keeper: ClaimKeeper
+  readonly #asked: AskedLetters
   /** What may be given back in order: claims of which nothing is left from before that is not written. */
   readonly #inOrder = new Set<Claim>()
   readonly #givingBack: GivingBack
@@ -60,6 +62,8 @@ export class Feeds {
     const handOver = (claim: Claim): void => void this.#handOver(claim)
     const lose = (claim: Claim): void => this.#lose(claim, claimEnded(claim))
     this.#keeper = new ClaimKeeper({ store, deadlines, observer, take, handOver, lose })
+    const recovered = (): Feed[] => [...this].filter((feed) => !this.#recovering.has(feed.parts.claim))
+    this.#asked = new AskedLetters({ store, observer, deadlines, feeds: recovered })
     this.#givingBack = new GivingBack({
       store,
       deadlines,
@@ -79,6 +83,11 @@ export class Feeds {
     return this.#keeper.changed
   }
 
+  /** To be called when dead letters are replayed, or were removed, without whoever has their claims. */
+  get lettersChanged(): () => void {
+    return this.#asked.wake
+  }
+
   /** Brings back what is left from before, and begins to read. */
   async start(): Promise<void> {
     const { store } = this.#parts
@@ -92,6 +101,7 @@ export class Feeds {
     this.#recovered = recovered.catch(() => {}) // Whoever starts is told.
     await recovered
     this.#reader.begin()
+    this.#asked.begin()
   }
 
   /** Where a dead letter came from, if that is run here. */
@@ -107,6 +117,7 @@ export class Feeds {
   pause(): void {
     this.#isPaused = true
     this.#reader.stop()
+    this.#asked.stop()
     this.#keeper.takeNoMore()
     this.#suspects.stop()
     for (const feed of this) feed.isOpen = false
@@ -171,6 +182,7 @@ export class Feeds {
     }
     this.#saySuspects(suspects)
     this.#reader.wake()
+    if (this.#parts.store.isShared) this.#asked.wake() // What was asked for while they were brought back.
     if (!this.#isOwing) return
     this.#isOwing = false
     this.#keeper.changed()
@@ -274,14 +286,6 @@ export class Feeds {
     this.#byName.set(feedName(claim), feed)
     return feed
   }
-}
-
-function claimEnded({ subscription }: Claim): StoreFailed {
-  const what = `The claim of ${subscription} has ended: it was not renewed in time.`
-  return new StoreFailed(
-    'CLAIM_LOST',
-    `${what} Another node has it, or will; what runs here can store nothing any more.`,
-  )
 }
 
 function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {

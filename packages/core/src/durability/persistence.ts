@@ -53,12 +53,14 @@ export class Persistence implements Causing {
     const { store, service, subscriptions, engine, observer } = parts
     let wake = (): void => {}
     let claimsChanged = (): void => {}
+    let lettersChanged = (): void => {}
     const opened = await store.open({
       service,
       subscriptions,
       clock: engine.clock,
       wake: () => wake(),
       claimsChanged: () => claimsChanged(),
+      lettersChanged: () => lettersChanged(),
       failed: (error, delayMs) => {
         observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
       },
@@ -67,6 +69,7 @@ export class Persistence implements Causing {
     const persistence = new Persistence(parts, opened)
     wake = persistence.feeds.wake
     claimsChanged = persistence.feeds.claimsChanged
+    lettersChanged = persistence.feeds.lettersChanged
     return persistence
   }
 

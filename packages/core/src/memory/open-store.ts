@@ -54,6 +54,7 @@ export class MemoryOpenStore implements OpenStore, Holder {
     const access: Access = {
       checkOpen: () => this.#checkOpen(),
       write: (step) => this.#write(step),
+      lettersChanged: () => this.#tellOthers(({ lettersChanged }) => lettersChanged),
       writeMessages: (messages, step) => this.#writeMessages(messages, step),
     }
     this.deadLetters = deadLetterLogOf(shared.contents, access)
@@ -206,9 +207,13 @@ export class MemoryOpenStore implements OpenStore, Holder {
 
   /** Their shares have changed, or there is something to take. */
   tellOthers(): void {
+    this.#tellOthers(({ claimsChanged }) => claimsChanged)
+  }
+
+  #tellOthers(what: (opening: StoreOpening) => (() => void) | undefined): void {
     for (const { opening } of this.#shared.openings) {
-      const { claimsChanged } = opening
-      if (opening !== this.opening && claimsChanged !== undefined) queueMicrotask(claimsChanged)
+      const tell = opening === this.opening ? undefined : what(opening)
+      if (tell !== undefined) queueMicrotask(tell)
     }
   }
 

@@ -37,6 +37,8 @@ export interface StoreOpening {
   readonly wake: () => void
   /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
   readonly claimsChanged?: (() => void) | undefined
+  /** To be called, where it is shared, when other nodes have begun to replay dead letters, or have removed some. */
+  readonly lettersChanged?: (() => void) | undefined
   /** To be called with what failed of what the store does by itself, and is tried again after so many milliseconds. */
   readonly failed?: ((error: Error, delayMs: number) => void) | undefined
 }
@@ -275,7 +277,10 @@ export interface DeadLetterLog {
     filter: DeadLetterFilter,
     page: { readonly after: string | undefined; readonly limit: number },
   ): Promise<{ readonly letters: readonly StoredDeadLetter[]; readonly next: string | undefined }>
-  /** Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. */
+  /**
+   * Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. It is for the
+   * node that has the claim to run it, whoever has begun it.
+   */
   beginReplay(id: string, edited?: StoredMessage): Promise<boolean>
   endReplay(id: string): Promise<void>
   /** Those of one subscription that are being replayed, the oldest death first. */

@@ -54,6 +54,7 @@ export interface OpenParts extends Registered {
   readonly clock: Clock
   readonly wake: () => void
   readonly claimsChanged: (() => void) | undefined
+  readonly lettersChanged: (() => void) | undefined
   /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
   readonly failed: (error: Error, delayMs: number) => void
   /** Called when all is stored. */
@@ -132,7 +133,8 @@ export class OpenPostgres implements OpenStore {
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
-    this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
+    const changed = (): void => this.#watch.tell('letters')
+    this.deadLetters = new PostgresDeadLetters({ statements, writer, reads, changed })
     const { completion } = settings
     const forgetAfterMs = 100 * leaseMs
     this.#housekeeper = new Housekeeper({
@@ -144,10 +146,11 @@ export class OpenPostgres implements OpenStore {
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
     const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
-    const { claimsChanged = (): void => {} } = parts
+    const { claimsChanged = (): void => {}, lettersChanged = (): void => {} } = parts
     const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
-    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
+    const heard = { wake, claimsChanged, lettersChanged, looked, failed }
+    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, ...heard }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.

@@ -124,7 +124,8 @@ class Registrar {
     )
     const known = new Set(taken.map(({ type }) => type as string))
     // Nodes that have its claims hear of it with what they read.
-    if (types.some((type) => !known.has(type))) await this.#run('UPDATE $.type_change SET count = count + 1')
+    if (types.some((type) => !known.has(type)))
+      await this.#run("UPDATE $.change SET count = count + 1 WHERE what = 'types'")
     const kept = new Set([...types, ...others.map(({ type }) => type as string)])
     for (const type of new Set(types)) {
       if (known.has(type)) continue

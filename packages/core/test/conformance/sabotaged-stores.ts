@@ -510,6 +510,15 @@ export const sabotages: readonly Sabotage[] = [
     ),
   },
   {
+    fault: 'tells nobody what is replayed',
+    caughtBy: 'nodes-hear-of-letters',
+    shared: true,
+    on: overriding(
+      () => ({}),
+      (opening) => ({ ...opening, lettersChanged: undefined }),
+    ),
+  },
+  {
     fault: 'has claims take for ever what they took when they were given',
     caughtBy: 'types-grow-while-claimed',
     shared: true,

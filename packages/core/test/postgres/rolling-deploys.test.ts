@@ -126,7 +126,7 @@ test('where it does not come back, it is dead in the end, as it was written, and
   await publisher.dp.publish(new PlacedNow({ order: 2 }), { key: 'a' })
   await old.dp.publish(new Placed({ n: 3 }), { key: 'a' })
   await expect.poll(() => old.seen, { timeout: 8_000 }).toEqual(['a 3'])
-  expect(old.said).toEqual(['UNKNOWN_VERSION', 'UNKNOWN_VERSION'])
+  await expect.poll(() => old.said).toEqual(['UNKNOWN_VERSION', 'UNKNOWN_VERSION'])
   const { letters } = await old.dp.deadLetters.list()
   expect(letters.map(({ envelope }) => (envelope.message as { body: string }).body)).toEqual(
     [1, 2].map((order) => expect.stringContaining(`"order":${order}`)),

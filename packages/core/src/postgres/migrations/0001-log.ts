@@ -89,9 +89,10 @@ CREATE TABLE ${schema}.subscription_type (
   up_to bigint,
   PRIMARY KEY (subscription, type, partition, after)
 );
--- How often it has changed: whoever reads messages is told with them whether they are of types that it does not know of.
-CREATE TABLE ${schema}.type_change (count bigint NOT NULL);
-INSERT INTO ${schema}.type_change VALUES (0);
+-- How often something has changed that other nodes have to know of: 'types', those that subscriptions take, which whoever reads
+-- messages is told with them; 'letters', which are replayed, or were removed.
+CREATE TABLE ${schema}.change (what text PRIMARY KEY, count bigint NOT NULL) WITH (fillfactor = 50);
+INSERT INTO ${schema}.change VALUES ('types', 0), ('letters', 0);
 CREATE TABLE ${schema}.claim (
   subscription integer NOT NULL,
   partition integer NOT NULL,
