@@ -1,7 +1,8 @@
 import type { Deadline, Deadlines } from '../engine/deadlines.ts'
 import { asError } from '../errors.ts'
 import type { Observer } from '../observe.ts'
-import type { Claim, Lack, OpenStore } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Claim, OpenStore } from '../ports/store.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
 
 /** What a keeper works with. */

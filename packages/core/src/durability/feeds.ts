@@ -5,7 +5,8 @@ import { asError, ImproperlyConfigured } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, Lack, OpenStore, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Claim, OpenStore, Page, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import { AskedLetters } from './asked-letters.ts'
 import { claimEnded } from './claim-ended.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
@@ -76,6 +77,11 @@ export class Feeds {
   /** To be called when there may be something new to read. */
   get wake(): () => void {
     return this.#reader.wake
+  }
+
+  /** To be called with what was appended here. */
+  get appended(): (page: Page) => void {
+    return this.#reader.appended
   }
 
   /** To be called when other nodes have given claims back, have come or gone. */

@@ -1,6 +1,7 @@
 import { Failures } from '../engine/failures.ts'
 import { CodecError } from '../errors.ts'
-import type { Lack, OpenStore, StoredMessage, Subscription } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { OpenStore, StoredMessage, Subscription } from '../ports/store.ts'
 import { errorName } from './stored-failures.ts'
 
 /** What is said of a message that another release of the program may know. */

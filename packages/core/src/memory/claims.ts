@@ -1,6 +1,6 @@
 import type { Span } from '../ports/progress.ts'
-import type { Renewal } from '../ports/share.ts'
-import type { Claim, Lack, Settlement, TypeRange } from '../ports/store.ts'
+import type { Lack, Renewal } from '../ports/share.ts'
+import type { Claim, Settlement, TypeRange } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { ClaimRow, Contents, Holder, SubscriptionRow, TypeRow } from './contents.ts'
 import { lives, shareOf } from './members.ts'

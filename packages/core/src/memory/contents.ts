@@ -1,5 +1,6 @@
 import type { Progress } from '../ports/progress.ts'
-import type { Exception, Lack, LoggedMessage, NewMessage, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Exception, LoggedMessage, NewMessage, StoredDeadLetter, Subscription } from '../ports/store.ts'
 
 /** How a memory store works. */
 export interface Settings {

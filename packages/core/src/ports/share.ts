@@ -1,5 +1,5 @@
 import { stableHash } from './stable-hash.ts'
-import type { Claim, Lack } from './store.ts'
+import type { Claim } from './store.ts'
 
 /**
  * What became of claims that were to be renewed.
@@ -13,6 +13,13 @@ export interface Renewal {
   readonly held: readonly Claim[]
   /** Those of them that are in the share of another live node. Until it has released them, this one has them. */
   readonly handOver: readonly Claim[]
+}
+
+/** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */
+export interface Lack {
+  readonly subscription: string
+  readonly type: string
+  readonly version: number
 }
 
 /** A live node, as far as it matters who works for a subscription that it has. */

@@ -1,7 +1,9 @@
 import type { Clock } from './clock.ts'
 import type { DeadLetterFilter } from './dead-letters.ts'
 import type { Progress, Span } from './progress.ts'
-import type { Renewal } from './share.ts'
+import type { ScheduleStore } from './schedule-store.ts'
+import type { Lack, Renewal } from './share.ts'
+import type { StoreStats } from './store-stats.ts'
 
 /**
  * Where messages survive a crash: a log of them, and how far each subscription has come in it.
@@ -35,12 +37,21 @@ export interface StoreOpening {
   readonly clock: Clock
   /** To be called when there may be something new to read, or to do when due. */
   readonly wake: () => void
+  /** To be called instead with what was appended here, where its places are known: nobody has to read it. */
+  readonly appended?: ((page: Page) => void) | undefined
   /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
   readonly claimsChanged?: (() => void) | undefined
   /** To be called, where it is shared, when other nodes have begun to replay dead letters, or have removed some. */
   readonly lettersChanged?: (() => void) | undefined
   /** To be called with what failed of what the store does by itself, and is tried again after so many milliseconds. */
   readonly failed?: ((error: Error, delayMs: number) => void) | undefined
+}
+
+/** Neighbours in a partition of the log: there is nothing between `after`, a position, and the first of them. */
+export interface Page {
+  readonly partition: number
+  readonly after: number
+  readonly messages: readonly LoggedMessage[]
 }
 
 /** A handler, as a store knows it. */
@@ -54,13 +65,6 @@ export interface Subscription {
   /** The highest version of each that can be read here, and older ones too: 1 of what is not named. */
   readonly versions?: ReadonlyMap<string, number> | undefined
   readonly from: 'now' | 'beginning'
-}
-
-/** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */
-export interface Lack {
-  readonly subscription: string
-  readonly type: string
-  readonly version: number
 }
 
 /**
@@ -120,8 +124,8 @@ export interface Claim {
   /** Whether it was released in order: then nothing that it reached, and that is unfinished, had been started. */
   readonly isClean: boolean
   /**
-   * Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. Where
-   * another node has registered more of them meanwhile, a `read` that gives any of those has it say so first, in another array.
+   * Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. Another
+   * node may register more: before any of those is given by `read`, or to `appended`, this is another array, with them.
    */
   readonly takes: readonly TypeRange[]
 }
@@ -205,7 +209,7 @@ export interface OpenStore {
    * live nodes ({@link Renewal}); and whatever nobody has had for a lease, lest it waits for somebody who never comes.
    */
   claim(): Promise<readonly Claim[]>
-  /** Messages of a partition after a position, the first ones first, whoever takes them. */
+  /** Messages of a partition after a position, the first ones first, whoever takes them; fewer where there are no more. */
   read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]>
   /** Those at these positions, in this order; one that is not there any more is left out. */
   readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]>
@@ -237,10 +241,10 @@ export interface OpenStore {
   /**
    * Keeps the claims, where they end by themselves; and says that this node is live, also where it has none.
    *
-   * @param lacks all that it has met since it was opened, and cannot read.
+   * @param lacks all that it has met, and cannot read.
    */
   renew?(claims: readonly Claim[], lacks?: readonly Lack[]): Promise<Renewal>
-  /** For how long a message that no live node can read waits for one, in milliseconds, where several share it. Default: it does not wait. */
+  /** For how long a message that no live node can read waits for one, in milliseconds. Default: it does not wait. */
   readonly unknownTypeMs?: number | undefined
 }
 
@@ -287,37 +291,4 @@ export interface DeadLetterLog {
   replaying(subscription: string): Promise<readonly StoredDeadLetter[]>
   /** Removes those that are not being replayed. Gives the ids of those that were removed. */
   remove(ids: readonly string[]): Promise<readonly string[]>
-}
-
-/** When the recurring schedules are due next. */
-export interface ScheduleStore {
-  /** When it is due, in milliseconds since 1970. */
-  dueAt(name: string): Promise<number | undefined>
-  /** Makes a schedule, or changes when it is due. */
-  put(name: string, dueAt: number): Promise<void>
-  /**
-   * Appends the message, and has the schedule due at `next`, in one transaction, unless it is not due at `dueAt` any more:
-   * somebody has fired it then. Tells whether it did.
-   */
-  fire(
-    name: string,
-    of: { readonly dueAt: number; readonly next: number; readonly message: NewMessage },
-  ): Promise<boolean>
-  remove(name: string): Promise<boolean>
-}
-
-/** How much there is in a store. */
-export interface StoreStats {
-  /** The position of the last message of each partition, added up. */
-  readonly appended: number
-  /** How many messages are in the log. */
-  readonly messages: number
-  readonly delayed: number
-  readonly deadLetters: number
-  readonly subscriptions: readonly {
-    readonly name: string
-    /** How many messages are behind its cursor, whoever takes them. */
-    readonly behind: number
-    readonly exceptions: number
-  }[]
 }

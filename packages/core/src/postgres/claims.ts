@@ -1,6 +1,6 @@
 import { Progress } from '../ports/progress.ts'
-import { ableNodes, partitionsOf, type Ranked, type Renewal } from '../ports/share.ts'
-import type { Claim, Exception, Lack, Subscription } from '../ports/store.ts'
+import { ableNodes, type Lack, partitionsOf, type Ranked, type Renewal } from '../ports/share.ts'
+import type { Claim, Exception, Subscription } from '../ports/store.ts'
 import type { HeldClaims } from './held-claims.ts'
 import type { PostgresTransaction } from './client.ts'
 import { numberOf, optional } from './messages.ts'

@@ -1,20 +1,20 @@
 import type { Clock } from '../ports/clock.ts'
-import type { Renewal } from '../ports/share.ts'
+import type { Lack, Renewal } from '../ports/share.ts'
 import { checkStorable } from '../ports/storable.ts'
 import type {
   Claim,
   DeadLetterLog,
   Exception,
   Finding,
-  Lack,
   LoggedMessage,
   NewMessage,
   OpenStore,
-  ScheduleStore,
+  Page,
   Settlement,
-  StoreStats,
   Subscription,
 } from '../ports/store.ts'
+import type { StoreStats } from '../ports/store-stats.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import type { CheckedOut } from './checked-out.ts'
@@ -37,7 +37,7 @@ import { TakenTypes } from './taken-types.ts'
 import { Transactions } from './transactions.ts'
 import { Watch } from './watch.ts'
 import { Works } from './works.ts'
-import { Writer } from './writer.ts'
+import { type Stored, Writer } from './writer.ts'
 
 export interface OpenParts extends Registered {
   readonly name: string
@@ -53,6 +53,7 @@ export interface OpenParts extends Registered {
   readonly types: ReadonlySet<string>
   readonly clock: Clock
   readonly wake: () => void
+  readonly appended: ((page: Page) => void) | undefined
   readonly claimsChanged: (() => void) | undefined
   readonly lettersChanged: (() => void) | undefined
   /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
@@ -79,6 +80,7 @@ export class OpenPostgres implements OpenStore {
   readonly #transactions: Transactions
   readonly #writer: Writer
   readonly #reads: Reads
+  readonly #takenTypes: TakenTypes
   readonly #claims: Claims
   readonly #works: Works
   readonly #delays: Delays
@@ -103,13 +105,13 @@ export class OpenPostgres implements OpenStore {
     this.#aside = new Connection(connecting)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
     this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
-    const takenTypes = new TakenTypes((...of) => this.#reads.run('ranges', of))
+    this.#takenTypes = new TakenTypes((...of) => this.#reads.run('ranges', of))
     const reads = new Reads({
       name,
       statements,
       connection: this.#reading,
       isArchived: settings.completion === 'archive',
-      typesChanged: (changes) => takenTypes.upTo(changes),
+      typesChanged: (changes) => this.#takenTypes.upTo(changes),
     })
     this.#reads = reads
     this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
@@ -118,7 +120,7 @@ export class OpenPostgres implements OpenStore {
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
-    const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
+    const stored = (what: Stored): void => this.#stored(what)
     const writer = new Writer({ ...group, name, transactions, aside: this.#aside, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
@@ -129,7 +131,7 @@ export class OpenPostgres implements OpenStore {
     const released = (): void => this.#watch.tell('claims')
     const { subscriptions } = parts
     const claiming = { statements, writer, reads, held, node, leaseMs, partitions, released, ids, subscriptions, beat }
-    this.#claims = new Claims({ ...claiming, types: takenTypes })
+    this.#claims = new Claims({ ...claiming, types: this.#takenTypes })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
@@ -139,7 +141,7 @@ export class OpenPostgres implements OpenStore {
     const forgetAfterMs = 100 * leaseMs
     this.#housekeeper = new Housekeeper({
       statements,
-      connection: this.#reading,
+      connection: this.#aside,
       completion,
       forgetAfterMs,
       failed: (error) => this.#failed(error, leaseMs / 3),
@@ -259,9 +261,13 @@ export class OpenPostgres implements OpenStore {
     }
   }
 
-  #stored({ hasMessages, mayRemove }: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void {
-    if (hasMessages) {
-      this.#wake()
+  #stored({ pages, mayRemove }: Stored): void {
+    if (pages === undefined || pages.length > 0) {
+      const { appended } = this.#parts
+      // Where what is taken has changed, it is read: that finds out.
+      const areKnown = pages?.every(({ typeChanges }) => this.#takenTypes.isUpTo(typeChanges)) === true
+      if (!areKnown || appended === undefined) this.#wake()
+      else queueMicrotask(() => !this.#isClosed && pages.forEach(appended))
       this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()

@@ -36,9 +36,14 @@ export class TakenTypes {
     if (this.#taking.get(name)?.claim.epoch === epoch) this.#taking.delete(name)
   }
 
+  /** Whether it is as it is after so many changes, or after more. */
+  isUpTo(changes: number): boolean {
+    return this.#changes >= changes
+  }
+
   /** Resolves when what is taken is as it is after so many changes, or after more. */
   async upTo(changes: number): Promise<void> {
-    while (this.#changes < changes) {
+    while (!this.isUpTo(changes)) {
       this.#refreshing ??= this.#refresh(changes).finally(() => (this.#refreshing = undefined))
       await this.#refreshing
     }

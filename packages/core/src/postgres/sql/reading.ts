@@ -1,4 +1,5 @@
 import type { Sql } from '../statements.ts'
+import { typeChanges } from './given.ts'
 
 const columns = 'position, id, type, key, time, envelope, body, crc'
 
@@ -24,7 +25,7 @@ export const readArchived: Sql = (schema) =>
 
 /** Each with how often what subscriptions take has changed by then. */
 const pages = (schema: string, page: string): string => `
-SELECT r.n::integer, m.*, (SELECT count FROM ${schema}.change WHERE what = 'types') AS type_changes
+SELECT r.n::integer, m.*, ${typeChanges(schema)}
   FROM unnest($1::integer[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS r (partition, after, most, n)
   CROSS JOIN LATERAL (${page}) AS m ORDER BY r.n, m.position`
 

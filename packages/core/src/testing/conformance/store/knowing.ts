@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import type { Claim, Lack, OpenStore, Subscription } from '../../../ports/store.ts'
+import type { Lack } from '../../../ports/share.ts'
+import type { Claim, OpenStore, Subscription } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
 import { message, subscription } from './samples.ts'
 import { claimOne, idsOf, isTaken, renewal, type Trial } from './trial.ts'

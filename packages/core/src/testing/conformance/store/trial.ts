@@ -1,15 +1,7 @@
 import { equal, fail, ok } from 'node:assert/strict'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Renewal } from '../../../ports/share.ts'
-import type {
-  Claim,
-  Lack,
-  LoggedMessage,
-  NewMessage,
-  OpenStore,
-  StoreOpening,
-  Subscription,
-} from '../../../ports/store.ts'
+import type { Lack, Renewal } from '../../../ports/share.ts'
+import type { Claim, LoggedMessage, NewMessage, OpenStore, StoreOpening, Subscription } from '../../../ports/store.ts'
 import type { StoreFeature, StoreSubject, UserTransaction } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
 import { subscription } from './samples.ts'
