@@ -212,7 +212,7 @@ export const balancing: readonly CaseDefinition[] = [
       const first = await node(trial)
       await first.look()
       const second = await trial.openWith({ lettersChanged })
-      await first.open.settle(first.claims[0] as Claim, { dead: [letter('l1'), letter('l2')] })
+      await first.open.settle(first.claims[0], { dead: [letter('l1'), letter('l2')] })
       equal(await first.open.deadLetters.beginReplay('l1'), true)
       await hears('has begun a replay')
       deepEqual(
