@@ -71,7 +71,11 @@ export class LettersInStore implements LetterBox {
     try {
       hasBegun = await this.#persistence.store.deadLetters.beginReplay(id, edited)
     } finally {
-      if (!hasBegun && !isOther) feed?.dead.replaying.delete(id)
+      if (!hasBegun && !isOther) {
+        feed?.dead.replaying.delete(id)
+        // Another node may have begun it for this one, which took it for this one's own meanwhile.
+        this.#persistence.feeds.lettersChanged()
+      }
     }
     return hasBegun
   }

@@ -228,8 +228,7 @@ export class Settlement {
     const { target, envelope, handler, rest } = delivery
     if (rest?.kept?.isUnreadable) return ofUnreadable(rest.kept)
     try {
-      const recovery = target.recover(error, failedOf(delivery, clock.now(), this.#parts.random())) ?? dead
-      return checked(recovery)
+      return checked(target.recover(error, failedOf(delivery, clock.now(), this.#parts.random())) ?? dead)
     } catch (thrown) {
       observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
       return dead
@@ -271,9 +270,9 @@ const dead: Recovery = { outcome: 'dead' }
 
 /** It waits once, for a node that can read it. */
 function ofUnreadable(kept: Kept): Recovery {
-  const { waitMs } = kept
+  const { waitMs: delayMs } = kept
   kept.waitMs = undefined
-  return waitMs === undefined ? dead : { outcome: 'retry', delayMs: waitMs, isFree: true }
+  return delayMs === undefined ? dead : { outcome: 'retry', delayMs, isFree: true }
 }
 
 function failedOf(delivery: Delivery, now: number, random: number): FailedDelivery {
