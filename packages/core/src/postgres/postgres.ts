@@ -101,7 +101,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake, appended, claimsChanged, failed = () => {} } = opening
+  const { service, clock, wake, appended, claimsChanged, lettersChanged, failed = () => {} } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -131,6 +131,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
   })
   return new OpenPostgres({
     ...prepared,
+    subscriptions: opening.subscriptions,
     name,
     pool,
     settings,
@@ -141,6 +142,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     wake,
     appended,
     claimsChanged,
+    lettersChanged,
     failed,
     closed: async () => {
       await own?.end()

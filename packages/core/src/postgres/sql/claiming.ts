@@ -1,8 +1,8 @@
 import type { Sql } from '../statements.ts'
 
-/** The nodes that live, each with a subscription that it has. */
+/** The nodes that live, each with a subscription that it has, and what it knows of that. */
 export const members: Sql = (schema) => `
-SELECT m.node, s.subscription FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
+SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
   WHERE m.alive_until > ${schema}.now_ms()`
 
 /** The newest generation of partitions, and those of which there are claims left. */
@@ -37,6 +37,10 @@ UPDATE ${schema}.claim c
   SET epoch = c.epoch + 1, node = $4::uuid, held_until = ${schema}.now_ms() + $5::bigint, is_clean = false, settled = 0
   FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
   RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
+
+/** What a node has met, and cannot read. Parameters: the node, a subscription, types, versions. */
+export const lack: Sql = (schema) => `
+UPDATE ${schema}.member_subscription SET lacked_types = $3, lacked_versions = $4 WHERE node = $1::uuid AND subscription = $2`
 
 /** Which messages are those of claims. Parameters: subscriptions, partitions. */
 export const ranges: Sql = (schema) => `
