@@ -11,7 +11,10 @@ import type { Claim } from './store.ts'
 export interface Renewal {
   /** Those that are still held. */
   readonly held: readonly Claim[]
-  /** Those of them that are in the share of another live node. Until it has released them, this one has them. */
+  /**
+   * Those of them that are in the share of another live node, or that nobody is to work for any more. Until it has released them,
+   * this one has them.
+   */
   readonly handOver: readonly Claim[]
 }
 

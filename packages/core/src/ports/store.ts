@@ -110,7 +110,10 @@ export interface NewMessage extends StoredMessage {
 
 /** A message in the log. */
 export interface LoggedMessage extends StoredMessage {
-  /** Its place in the log of its partition, from 1 on: in the order of the commits, without gaps. */
+  /**
+   * Its place in the log of its partition, from 1 on: in the order of the commits, without gaps. What a store has moved from another
+   * partition, with its exception, is before all of these: below zero.
+   */
   readonly position: number
 }
 

@@ -14,7 +14,7 @@ export interface PostgresOptions {
   readonly connectionString?: string | undefined
   /** The schema that the tables are in: lower-case letters, digits and `_`. One for each service. Default `'iambus'`. */
   readonly schema?: string | undefined
-  /** How many partitions a new log has; one that is there keeps what it has. Default 16. */
+  /** How many partitions a new log has. One that is there keeps what it has, until `SELECT iambus.repartition(32)`. Default 16. */
   readonly partitions?: number | undefined
   /** For how long a node has what it has claimed, unless it renews it, in milliseconds. Default 15 000. */
   readonly leaseMs?: number | undefined

@@ -260,7 +260,7 @@ export class Writer {
     }
   }
 
-  /** In another generation of partitions, without those whose claims were lost; one by one, where one of them was refused, or has to wait. */
+  /** Without those whose claims were lost; where partitions have ended, in others; one by one, where one was refused, or has to wait. */
   async #again(waiting: readonly Waiting[], error: unknown): Promise<void> {
     if (error instanceof ClaimsLost) {
       const { claims } = this.#parts

@@ -156,7 +156,8 @@ BEGIN
     )
     UPDATE ${schema}.dead_letter d SET partition = l.to_partition FROM (
       -- One that holds its lane stays with what waits behind it.
-      SELECT d.seq, coalesce(f.to_partition, ${schema}.partition_of(coalesce(d.key, d.id), following.first, following.partitions)) AS to_partition
+      SELECT d.seq, coalesce(f.to_partition,
+          ${schema}.partition_of(coalesce(d.key, d.id), following.first, following.partitions)) AS to_partition
         FROM ${schema}.dead_letter d LEFT JOIN moving f ON f.state = 'dead' AND f.note = d.letter_id
         WHERE d.subscription = of_name AND d.partition >= old.first AND d.partition < old.next_first
     ) AS l WHERE d.seq = l.seq;
