@@ -6,7 +6,15 @@ import type { PostgresResult, PostgresTransaction } from './client.ts'
 const readCommitted = `SELECT set_config('default_transaction_isolation', 'read committed', false)
   WHERE current_setting('default_transaction_isolation') <> 'read committed'`
 
+/**
+ * Each statement finds what it needs through an index. Where a table was empty when it was planned, the server would read all of it
+ * from then on, however much it has by now: until somebody analyses it. Where reading a table is all there is, it may not compile it.
+ */
+export const byIndex = `SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)`
+
 interface ConnectionParts extends Source {
+  /** Whether its session is its own: a pool behind PgBouncer in transaction mode would hand its settings on to others. */
+  readonly isOwn: boolean
   /** Called with each connection that is new. What it throws, the connection fails with. */
   readonly begin?: ((connection: CheckedOut) => Promise<void>) | undefined
 }
@@ -54,6 +62,7 @@ export class Connection implements PostgresTransaction {
     }
     try {
       await connection.query(readCommitted)
+      if (this.#parts.isOwn) await connection.query(byIndex)
       await this.#parts.begin?.(connection)
       return connection
     } catch (error) {

@@ -92,10 +92,13 @@ export class OpenPostgres implements OpenStore {
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
     const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
-    this.#writing = new Connection(connecting)
-    this.#aside = new Connection(connecting)
+    // Who can listen has a session of its own. In one that is not, no plan is kept: it might have been made for an empty table.
+    const { listen: isOwn, prepare } = settings
+    const own = { ...connecting, isOwn, isPrepared: prepare && isOwn }
+    this.#writing = new Connection(own)
+    this.#aside = new Connection(own)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
-    this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
+    this.#reading = new Connection({ ...own, begin: settings.listen ? listen : undefined })
     const reads = new Reads({
       name,
       statements,
