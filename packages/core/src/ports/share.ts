@@ -12,6 +12,8 @@ export interface Renewal {
   readonly held: readonly Claim[]
   /** Those of them that are in the share of another live node. Until it has released them, this one has them. */
   readonly handOver: readonly Claim[]
+  /** `false` where there was nothing that `claim` would give; a store that does not know leaves it out. */
+  readonly mayClaim?: boolean | undefined
 }
 
 /** What the hash of a node and a partition begins with: not what that of a key does. */

@@ -36,7 +36,8 @@ export class Claims {
     const names = new Map([...ids].map(([name, id]) => [id, name]))
     return writer.alone(async (tx) => {
       if (names.size === 0) return []
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const members = (await tx.query(statements.text('members'))).rows
+      const shares = this.#sharesOf(members.map((row) => `${String(row['subscription'])}#${String(row['node'])}`))
       const all = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
       const { rows } = await tx.query(statements.text('claim'), [
         all.map(([id]) => id),
@@ -59,26 +60,27 @@ export class Claims {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.first(async (tx) => {
       const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
-      beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
-      const kept = new Set(rows.map((row) => nameOf(row)))
+      const [row = {}] = rows
+      beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
+      const kept = new Set(row['kept'] as readonly string[])
       const held = claims.filter(({ subscription, partition, epoch }) => {
-        return kept.has(nameOf({ subscription: ids.get(subscription), partition, epoch }))
+        return kept.has(`${ids.get(subscription)}#${partition}#${epoch}`)
       })
-      if (held.length === 0) return { held, handOver: [] }
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const shares = this.#sharesOf(row['members'] as readonly string[])
       const handOver = held.filter(({ subscription, partition }) => {
         return shares.get(ids.get(subscription) as number)?.has(partition) !== true // Only what this node has bound is held.
       })
-      return { held, handOver }
+      return { held, handOver, mayClaim: row['is_any_free'] === true }
     })
   }
 
-  /** Which partitions this node should have, by subscription; `rows`: the nodes that live. */
-  #sharesOf(rows: readonly Record<string, unknown>[]): ReadonlyMap<number, ReadonlySet<number>> {
+  /** Which partitions this node should have, by subscription; `members`: those of the nodes that live, as `7#node`. */
+  #sharesOf(members: readonly string[]): ReadonlyMap<number, ReadonlySet<number>> {
     const { node, ids, partitions } = this.#parts
     return new Map(
       [...ids.values()].map((id) => {
-        const others = rows.filter(({ subscription }) => subscription === id).map((row) => row['node'] as string)
+        const own = `${id}#`
+        const others = members.filter((one) => one.startsWith(own)).map((one) => one.slice(own.length))
         return [id, partitionsOf(node, [node, ...others], partitions)]
       }),
     )
@@ -115,10 +117,6 @@ export class Claims {
       note: (row['note'] as string | null) ?? undefined,
     }))
   }
-}
-
-function nameOf({ subscription, partition, epoch }: Record<string, unknown>): string {
-  return `${String(subscription)}#${String(partition)}#${String(epoch)}`
 }
 
 function claimOf(

@@ -118,7 +118,7 @@ export class OpenPostgres implements OpenStore {
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
       this.#housekeeper.isOnDuty = isOnDuty
-      void this.#housekeeper.tidy()
+      this.#housekeeper.beat(now)
     }
     const released = (): void => this.#watch.tell('claims')
     this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
@@ -127,16 +127,18 @@ export class OpenPostgres implements OpenStore {
     this.schedules = this.#delays
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
     const { completion } = settings
-    const forgetAfterMs = 100 * leaseMs
     this.#housekeeper = new Housekeeper({
       statements,
       connection: this.#reading,
       completion,
-      forgetAfterMs,
+      leaseMs,
       failed: (error) => this.#failed(error, leaseMs / 3),
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
-    const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
+    const looked = ({ now, finished }: { readonly now: number; readonly finished: unknown }): void => {
+      this.#time.told(now)
+      this.#housekeeper.told(finished)
+    }
     const { claimsChanged = (): void => {} } = parts
     const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)

@@ -7,6 +7,7 @@ SELECT (SELECT sum(tail) FROM ${schema}.tail)::bigint AS appended,
   EXISTS (SELECT FROM ${schema}.unplaced) AS is_unplaced,
   ARRAY(SELECT DISTINCT type FROM ${schema}.subscription_type WHERE up_to IS NULL) AS types,
   (SELECT count(*) FROM ${schema}.claim WHERE node IS NULL OR held_until <= ${schema}.now_ms())::integer AS free,
+  (SELECT sum(cursor) FROM ${schema}.claim)::text AS finished,
   (SELECT string_agg(node::text, ' ' ORDER BY node) FROM ${schema}.member
     WHERE node <> $1::uuid AND alive_until > ${schema}.now_ms()) AS others,
   ${schema}.now_ms() AS now`

@@ -73,7 +73,7 @@ function ofBig({ 'Relation Name': table, 'Index Name': index = '' }: Step): bool
 function rowsOf(step: Step): number {
   const { 'Node Type': type } = step
   // What a bitmap of an index leads to is counted where it is read.
-  if (!/Scan$/.test(type) || type === 'Bitmap Index Scan' || !ofBig(step)) return 0
+  if (!type.endsWith('Scan') || type === 'Bitmap Index Scan' || !ofBig(step)) return 0
   const removed = (step['Rows Removed by Filter'] ?? 0) + (step['Rows Removed by Index Recheck'] ?? 0)
   return (step['Actual Rows'] + removed) * step['Actual Loops']
 }
