@@ -15,7 +15,7 @@ const needed: Settings = { default_transaction_isolation: 'read committed' }
 const byIndex: Settings = { enable_seqscan: 'off', jit: 'off' }
 
 /** What changes the session for good: so its connection is never given back to the pool. */
-export function settle(session: { readonly isOwn: boolean }): string {
+export function sessionText(session: { readonly isOwn: boolean }): string {
   const wanted = Object.entries({ ...needed, ...(session.isOwn ? byIndex : {}) })
   const values = wanted.map(([name, value]) => `('${name}', '${value}')`).join(', ')
   return `SELECT set_config(name, value, false) FROM (VALUES ${values}) AS wanted (name, value) WHERE current_setting(name) <> value`
@@ -70,7 +70,7 @@ export class Connection implements PostgresTransaction {
       connection.release()
     }
     try {
-      await connection.query(settle(this.#parts))
+      await connection.query(sessionText(this.#parts))
       await this.#parts.begin?.(connection)
       return connection
     } catch (error) {

@@ -72,7 +72,7 @@ WITH gone AS (
 ), off_duty AS (
   UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
 )
-UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE node = $1::uuid`
+UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE subscription > 0 AND node = $1::uuid`
 
 /**
  * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,

@@ -9,10 +9,10 @@ const hasNone = (schema: string): string =>
 
 const columns = 'm.partition, m.position, m.id, m.type, m.key, m.time, m.envelope, m.body, m.crc'
 
-// What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever
+// (By "subscription > 0", claims are read through their index: see the statement `poll`.) What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever
 // the server knows of the tables, it can read nothing else.
 const finished = (schema: string, limit: string): string => `floors AS (
-  SELECT partition, min(cursor) AS floor FROM ${schema}.claim GROUP BY partition
+  SELECT partition, min(cursor) AS floor FROM ${schema}.claim WHERE subscription > 0 GROUP BY partition
 ), due AS (
   SELECT p.partition, p.position AS after, least(f.floor, p.position + $1::bigint) AS up_to
     FROM ${schema}.pruned p JOIN floors f USING (partition) WHERE f.floor > p.position

@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { BIG } from './filled.ts'
+import { BIG, BLOATED } from './filled.ts'
 
 /** One step of a plan, as `EXPLAIN (FORMAT JSON)` says it. */
 interface Step {
@@ -18,7 +18,7 @@ interface Step {
 
 /** What a statement has done. */
 export interface Explained {
-  /** Scans of big tables from end to end, as `Seq Scan of message`. */
+  /** Scans of tables from end to end that have big files, as `Seq Scan of message`. */
   readonly wholeScans: readonly string[]
   /** How many rows of big tables it has looked at. */
   readonly rows: number
@@ -62,7 +62,7 @@ function* stepsOf(step: Step, isBounded = false): Iterable<Placed> {
 function wholeScanOf(step: Step): string[] {
   const { 'Node Type': type, 'Relation Name': table = '', 'Index Name': index, 'Index Cond': condition } = step
   if (index !== undefined && condition === undefined && ofBig(step)) return [`${type} of ${index}`]
-  return type === 'Seq Scan' && BIG.has(table) ? [`Seq Scan of ${table}`] : []
+  return type === 'Seq Scan' && (BIG.has(table) || BLOATED.has(table)) ? [`Seq Scan of ${table}`] : []
 }
 
 /** Indexes are named for their tables. */

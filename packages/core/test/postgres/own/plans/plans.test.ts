@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { settle } from '../../../../src/postgres/connection.ts'
+import { sessionText } from '../../../../src/postgres/connection.ts'
 import { postgres } from '../../../../src/postgres/index.ts'
 import { quoted } from '../../../../src/postgres/schema.ts'
 import { type StatementName, Statements } from '../../../../src/postgres/statements.ts'
@@ -62,16 +62,19 @@ async function prepared({ mode, isOwn }: Session): Promise<Client> {
   const client = await connected()
   // A plan that reads a table for each row of another one would never end.
   await client.query(`SET plan_cache_mode = ${mode}; SET statement_timeout = 10000`)
-  await client.query(settle({ isOwn }))
+  await client.query(sessionText({ isOwn }))
   for (const name of names) await client.query(`PREPARE "${name}" AS ${statements.text(name)}`)
   return client
 }
 
-async function faultsOn(client: Client): Promise<Record<string, string[]>> {
+async function faultsOn(client: Client, isOwn = true): Promise<Record<string, string[]>> {
   const faults: Record<string, string[]> = {}
   for (const name of names) {
     const asked = HOT_PATH[name] as Asked
-    const found = faultsOf(await explain(client, `"${name}"`, asked.args), asked)
+    const found = faultsOf(await explain(client, `"${name}"`, asked.args), asked).filter((fault) => {
+      // In another session, that is for the server to weigh.
+      return isOwn || !/^Seq Scan of (claim|tail)$/.test(fault)
+    })
     if (found.length > 0) faults[name] = found
   }
   return faults
@@ -117,10 +120,10 @@ test.each(sessions)('none does without statistics, $mode, in a session of its ow
     server.url,
     `UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = '${schema}'::regnamespace`,
   )
-  expect(await faultsOn(await prepared(session))).toEqual({})
+  expect(await faultsOn(await prepared(session), session.isOwn)).toEqual({})
 })
 
 test.each(sessions)('none does with fresh statistics, $mode, in a session of its own: $isOwn', async (session) => {
   await query(server.url, 'ANALYZE')
-  expect(await faultsOn(await prepared(session))).toEqual({})
+  expect(await faultsOn(await prepared(session), session.isOwn)).toEqual({})
 })
