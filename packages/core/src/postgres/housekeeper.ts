@@ -81,6 +81,7 @@ export class Housekeeper {
   async #tidy(): Promise<void> {
     this.#isTidyWanted = false
     while ((await this.#countOf('forgetSeen', [AT_A_TIME])) === AT_A_TIME && !this.#isClosed);
+    await this.#ask('seeSubscriptions', [])
     await this.#ask('forgetMembers', [LEASES.members * this.#parts.leaseMs])
   }
 

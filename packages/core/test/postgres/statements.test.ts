@@ -54,6 +54,7 @@ function tally(sent: readonly string[], statements: Statements): Partial<Record<
     'pruneCleared',
     'forgetSeen',
     'forgetMembers',
+    'seeSubscriptions',
   ]
   const known = new Map(names.map((name) => [statements.text(name), name]))
   const counts: Partial<Record<string, number>> = {}
@@ -101,6 +102,12 @@ test('a bus with nothing to do looks once in its time, and renews all it has by 
   expect(renew).toBeGreaterThan(4)
   expect(renew).toBeLessThanOrEqual(12)
   // Each fourth lease.
-  expect(Object.keys(housekeeping).toSorted()).toEqual(['forgetMembers', 'forgetSeen', 'prune', 'pruneCleared'])
+  expect(Object.keys(housekeeping).toSorted()).toEqual([
+    'forgetMembers',
+    'forgetSeen',
+    'prune',
+    'pruneCleared',
+    'seeSubscriptions',
+  ])
   for (const times of Object.values(housekeeping)) expect(times).toBeLessThanOrEqual(2)
 })

@@ -79,7 +79,9 @@ CREATE CONSTRAINT TRIGGER place_at_commit AFTER INSERT ON ${schema}.unplaced DEF
 
 CREATE TABLE ${schema}.subscription (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text NOT NULL UNIQUE
+  name text NOT NULL UNIQUE,
+  -- When a live node had it last, as far as is known.
+  had_at bigint NOT NULL
 );
 CREATE TABLE ${schema}.subscription_type (
   subscription integer NOT NULL,

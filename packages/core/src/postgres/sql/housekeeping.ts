@@ -87,3 +87,9 @@ WITH gone AS (
   DELETE FROM ${schema}.member WHERE alive_until + $1::bigint < ${schema}.now_ms() RETURNING node
 )
 DELETE FROM ${schema}.member_subscription WHERE node IN (SELECT node FROM gone)`
+
+/** Which subscriptions live nodes have is written down. */
+export const seeSubscriptions: Sql = (schema) => `
+UPDATE ${schema}.subscription SET had_at = ${schema}.now_ms() WHERE id IN (
+  SELECT s.subscription FROM ${schema}.member_subscription s JOIN ${schema}.member m USING (node)
+    WHERE m.alive_until > ${schema}.now_ms())`

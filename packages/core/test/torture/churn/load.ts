@@ -31,7 +31,7 @@ export class Load {
   readonly #parts: LoadParts
   readonly #callers: Pool
   readonly #nodes: Dispatcher[] = []
-  #isOn = true
+  readonly #switch = { isOn: true }
   #publishing: Promise<unknown> = Promise.resolve()
 
   constructor(parts: LoadParts) {
@@ -54,7 +54,7 @@ export class Load {
   }
 
   async stop(): Promise<void> {
-    this.#isOn = false
+    this.#switch.isOn = false
     await this.#publishing
     await Promise.all(this.#nodes.map((dp) => dp.stop()))
     await this.pool.pool.end()
@@ -70,7 +70,7 @@ export class Load {
 
   async #publishAll(dp: Dispatcher, rate: number): Promise<void> {
     const start = performance.now()
-    for (let turn = 1; this.#isOn; turn += 1) {
+    for (let turn = 1; this.#switch.isOn; turn += 1) {
       const size = Math.round(rate / TURNS)
       await Promise.all(Array.from({ length: size }, () => this.#publish(dp, (this.published += 1))))
       if (turn % (10 * TURNS) === 0) await dp.deadLetters.discard({})

@@ -100,6 +100,7 @@ export const HOT_PATH: Partial<Record<StatementName, Asked>> = {
   pruneCleared: { args: ['1000'], rows: 0 },
   archiveCleared: { args: ['1000'], rows: 0 },
   forgetSeen: { args: ['1000'], rows: 2_000 },
+  seeSubscriptions: { args: [], rows: 0 },
   forgetMembers: { args: ['1500000'], rows: 0 },
   appendDue: { args: ['256'], rows: 2 },
   cancel: { args: [`'delayed-7'`], rows: 3 },
