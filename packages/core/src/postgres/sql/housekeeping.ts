@@ -9,13 +9,14 @@ const hasNone = (schema: string): string =>
 
 const columns = 'm.partition, m.position, m.id, m.type, m.key, m.time, m.envelope, m.body, m.crc'
 
-// (By "subscription > 0", claims are read through their index: see the statement `poll`.) What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever
+// (By conditions that are always true, claims and pruned are read through their indexes: see the statement `poll`.) What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever
 // the server knows of the tables, it can read nothing else.
 const finished = (schema: string, limit: string): string => `floors AS (
   SELECT partition, min(cursor) AS floor FROM ${schema}.claim WHERE subscription > 0 GROUP BY partition
 ), due AS (
   SELECT p.partition, p.position AS after, least(f.floor, p.position + $1::bigint) AS up_to
-    FROM ${schema}.pruned p JOIN floors f USING (partition) WHERE f.floor > p.position
+    FROM ${schema}.pruned p JOIN floors f USING (partition)
+    WHERE p.partition >= 0 AND f.floor > p.position
 ), ranges AS (
   SELECT d.partition, d.after, ${limit} AS up_to FROM due d
 ), moved AS (
@@ -54,7 +55,7 @@ const freed = (schema: string): string => `looked_at AS (
   DELETE FROM ${schema}.cleared c WHERE c.ctid = ANY (ARRAY(
     SELECT f.row FROM ${schema}.pruned p CROSS JOIN LATERAL (
       SELECT c.ctid AS row FROM ${schema}.cleared c WHERE c.partition = p.partition AND c.position <= p.position
-        ORDER BY c.position LIMIT $1::bigint) AS f))
+        ORDER BY c.position LIMIT $1::bigint) AS f WHERE p.partition >= 0))
     RETURNING c.partition, c.position
 ), gone AS (
   DELETE FROM ${schema}.message m WHERE m.ctid = ANY (ARRAY(

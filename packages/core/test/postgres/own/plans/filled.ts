@@ -30,7 +30,7 @@ export const BIG: ReadonlySet<string> = new Set([
 ])
 
 /** They have few rows; but their files are as large as they were when some transaction had been open for long. */
-export const BLOATED: ReadonlySet<string> = new Set(['claim', 'tail'])
+export const BLOATED: ReadonlySet<string> = new Set(['claim', 'tail', 'pruned'])
 
 const columns = 'id, type, key, time, envelope, body, crc'
 const values = (id: string, key = `'key-' || n % 1000`): string =>
@@ -60,6 +60,7 @@ export async function fill(client: Client, name: string): Promise<void> {
   // In one transaction: so none of it can be made room of before it has ended.
   await run(`DO $$ BEGIN FOR n IN 1..500 LOOP
     UPDATE ${schema}.claim SET held_until = held_until; UPDATE ${schema}.tail SET tail = tail;
+    UPDATE ${schema}.pruned SET position = position;
   END LOOP; END $$`)
   await run(`INSERT INTO ${schema}.exception SELECT subscription, partition, ${kept} - n, 'key', 'retrying', 0, ''
     FROM generate_series(1, 2) AS subscription, ${each}, ${series(1, exceptions)}`)
