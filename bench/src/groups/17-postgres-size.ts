@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { FigureRow, Group } from '../case.ts'
 import { inFlight } from '../in-flight.ts'
 import { ratioInTurn } from '../in-turn.ts'
@@ -16,6 +17,8 @@ async function comparing(): Promise<readonly number[]> {
   const targets = [await logOf(FILLED), await logOf(undefined)] as const
   const options = { completion: 'archive' } as const
   let handled = 0
+  /** How many wait for the first handler in each log. */
+  let published = 0
   const handler: Handle = async () => {
     handled += 1
   }
@@ -26,24 +29,29 @@ async function comparing(): Promise<readonly number[]> {
 
   const publishing = async (target: Target): Promise<{ readonly publish: Do; readonly stop: Do }> => {
     const dp = await durableIn(target, [], options)
-    const publish = (): Promise<void> => inFlight(WIDTH, BATCH, (n) => dp.publish(orderOf(n), { key: `key-${n % 64}` }))
+    const publish = async (): Promise<void> => {
+      await inFlight(WIDTH, BATCH, (n) => dp.publish(orderOf(n), { key: `key-${n % 64}` }))
+      if (target === targets[0]) published += BATCH
+    }
     return { publish, stop: () => dp.stop() }
   }
   const [full, empty] = [await publishing(targets[0]), await publishing(targets[1])]
-  const published = await ratioInTurn(full.publish, empty.publish)
+  const publishedIn = await ratioInTurn(full.publish, empty.publish)
   await Promise.all([full.stop(), empty.stop()])
 
   const completing = async (target: Target): Promise<Do> => {
+    handled = 0
     const dp = await durableIn(target, [handler], options)
-    // And with it what was published above.
-    await dp.publish(orderOf(0), { waitForResponse: true })
+    // What was published above.
+    const hasCaughtUp = (): boolean => handled >= published
+    while (!hasCaughtUp()) await turn()
     return () => {
       handled = 0
       return toCompletionIn(dp, { count: BATCH, width: WIDTH, isHandled: () => handled === BATCH })
     }
   }
   const completed = await ratioInTurn(await completing(targets[0]), await completing(targets[1]))
-  return [started, published, completed]
+  return [started, publishedIn, completed]
 }
 
 export default {

@@ -91,10 +91,10 @@ export class OpenPostgres implements OpenStore {
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
-    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
     // Who can listen has a session of its own. In one that is not, no plan is kept: it might have been made for an empty table.
-    const { listen: isOwn, prepare } = settings
-    const own = { ...connecting, isOwn, isPrepared: prepare && isOwn }
+    const isOwn = settings.listen
+    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare && isOwn }
+    const own = { ...connecting, isOwn }
     this.#writing = new Connection(own)
     this.#aside = new Connection(own)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)

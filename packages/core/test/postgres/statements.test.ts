@@ -6,7 +6,7 @@ import { quoted } from '../../src/postgres/schema.ts'
 import { type StatementName, Statements } from '../../src/postgres/statements.ts'
 import { ownDatabase } from '../servers/own-database.ts'
 import { CountedPool } from './faults/counted-pool.ts'
-import { ownSchema } from './faults/open-store.ts'
+import { message, opening, ownSchema } from './faults/open-store.ts'
 
 class Placed extends defineEvent<{ n: number }>('shop.placed') {}
 
@@ -87,6 +87,34 @@ test.each([1, 200])(
     expect([begins, commits]).toEqual([advance, advance])
     // What is new, whether there is more, and where each handler began.
     expect(read).toBeLessThanOrEqual(6)
+  },
+)
+
+test.each([
+  [true, { seqscan: 'off', plans: 1 }],
+  [false, { seqscan: 'on', plans: 0 }],
+])(
+  'a node that listens (%s) keeps settings and plans in its sessions, and another one nothing',
+  async (listen, kept) => {
+    const schema = ownSchema()
+    const pool = new CountedPool({ connectionString })
+    const store = await postgres({ pool, schema, ...unwoken, listen }).open(opening())
+    const session = `SELECT current_setting('enable_seqscan') AS seqscan,
+    (SELECT count(*)::integer FROM pg_prepared_statements WHERE name LIKE 'iambus%') AS plans`
+    let found: unknown
+    pool.arm(
+      1,
+      async ({ client, send }) => {
+        const result = await send()
+        found = (await client.query(session)).rows[0]
+        return result
+      },
+      (text) => text === new Statements(quoted(schema)).text('appendPlain'),
+    )
+    await store.append([message('m')])
+    expect(found).toEqual(kept)
+    await store.close()
+    await pool.pool.end()
   },
 )
 

@@ -9,8 +9,9 @@ const hasNone = (schema: string): string =>
 
 const columns = 'm.partition, m.position, m.id, m.type, m.key, m.time, m.envelope, m.body, m.crc'
 
-// (By conditions that are always true, claims and pruned are read through their indexes: see the statement `poll`.) What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever
-// the server knows of the tables, it can read nothing else.
+// What is to be removed is found through an index, partition by partition, and then removed by its place in the table: whatever the
+// server knows of the tables, it can read nothing else. (Conditions that are always true have small tables read through their
+// indexes, too: see the statement `poll`.)
 const finished = (schema: string, limit: string): string => `floors AS (
   SELECT partition, min(cursor) AS floor FROM ${schema}.claim WHERE subscription > 0 GROUP BY partition
 ), due AS (
