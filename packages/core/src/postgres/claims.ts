@@ -59,8 +59,8 @@ export class Claims {
   renew(claims: readonly Claim[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.first(async (tx) => {
-      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
-      const [row = {}] = rows
+      const asked = [node, leaseMs, ...this.#columnsOf(claims), [...ids.values()]]
+      const [row = {}] = (await tx.query(statements.text('renew'), asked)).rows
       beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
       const kept = new Set(row['kept'] as readonly string[])
       const held = claims.filter(({ subscription, partition, epoch }) => {

@@ -34,7 +34,7 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 /**
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
- * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives one row: what it has of them, the nodes
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row: what it has of them, the nodes
  * that live with what each has, and whether any claim of a subscription of its own is free; parts are joined by `#`.
  */
 export const renew: Sql = (schema) => `
@@ -54,8 +54,8 @@ SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
   ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
   ARRAY(SELECT concat_ws('#', s.subscription, m.node) FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
     WHERE m.alive_until > ${schema}.now_ms()) AS members,
-  EXISTS (SELECT FROM ${schema}.claim c JOIN ${schema}.member_subscription s ON s.subscription = c.subscription
-    WHERE s.node = $1::uuid AND (c.node IS NULL OR c.held_until <= ${schema}.now_ms())) AS is_any_free`
+  EXISTS (SELECT FROM ${schema}.claim WHERE subscription = ANY ($6::integer[])
+    AND (node IS NULL OR held_until <= ${schema}.now_ms())) AS is_any_free`
 
 /** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node. */
 export const release: Sql = (schema) => `

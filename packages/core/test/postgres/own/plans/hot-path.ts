@@ -73,7 +73,7 @@ export const HOT_PATH: Partial<Record<StatementName, Asked>> = {
   ranges: { args: [claims.subscriptions, claims.partitions], rows: 0 },
   // Those of both subscriptions in the partition.
   exceptions: { args: ['2', String(hot)], rows: 2 * FILLED.exceptions },
-  renew: { args: [NODE, LEASE, claims.subscriptions, claims.partitions, epochs], rows: 0 },
+  renew: { args: [NODE, LEASE, claims.subscriptions, claims.partitions, epochs, `'{2}'`], rows: 0 },
   release: { args: [claims.subscriptions, claims.partitions, epochs, NODE], rows: 0 },
   leave: { args: [NODE], rows: 0 },
   advance: {
