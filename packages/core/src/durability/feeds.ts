@@ -5,7 +5,7 @@ import { asError, ImproperlyConfigured } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, OpenStore, StoredDeadLetter } from '../ports/store.ts'
+import type { Claim, OpenStore, Page, StoredDeadLetter } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Feed } from './feed.ts'
@@ -64,6 +64,11 @@ export class Feeds {
   /** To be called when there may be something new to read. */
   get wake(): () => void {
     return this.#reader.wake
+  }
+
+  /** To be called with what was appended here. */
+  get appended(): (page: Page) => void {
+    return this.#reader.appended
   }
 
   /** To be called when other nodes have given claims back, have come or gone. */

@@ -4,10 +4,13 @@ import type { Codec } from '../message/codec.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Observer } from '../observe.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { LoggedMessage, OpenStore } from '../ports/store.ts'
+import type { LoggedMessage, OpenStore, Page } from '../ports/store.ts'
 import { Recent } from './recent.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
 import { envelopeOf, unreadableOf } from './stored-envelope.ts'
+
+/** What there may be to read: what was appended here, and need not be read; or anything. */
+type News = 'appended' | 'anything'
 
 /** How many messages are read at a time: no more than there is room for, but so many at least. */
 const PAGE = { most: 256, least: 32 }
@@ -68,8 +71,10 @@ export class LogReader {
   readonly #readings: Reading[] = []
   /** By partition. */
   readonly #recents = new Map<number, Recent>()
-  /** The partitions that are read at this time, and whether there may be more in them by now. */
-  readonly #underWay = new Map<number, boolean>()
+  /** The partitions that are read at this time, and what has come about in them meanwhile. */
+  readonly #underWay = new Map<number, News | undefined>()
+  /** Up to where it was told what was appended here. */
+  readonly #appendedUpTo = new Map<number, number>()
   /** How often it has failed in a row. */
   #failures = 0
   /** Whether it waits after a failure: whatever is published meanwhile, it reads no sooner. */
@@ -92,12 +97,23 @@ export class LogReader {
 
   /** There may be something to read, or room for it. */
   readonly wake = (): void => {
+    for (const { partition } of this.#readings) this.#wake(partition, 'anything')
+  }
+
+  /** The store has told what was appended here. */
+  readonly appended = ({ partition, after, messages }: Page): void => {
+    if (this.#isWaiting || !this.#isOpen || this.#readingsOf(partition).length === 0) return
+    const read = messages.map((stored) => this.#readMessage(stored))
+    this.#recent(partition).add(after, read)
+    this.#appendedUpTo.set(partition, messages.at(-1)?.position ?? after)
+    this.#wake(partition, 'appended')
+  }
+
+  #wake(partition: number, news: News): void {
     if (this.#isWaiting || !this.#isOpen) return
-    for (const { partition } of this.#readings) {
-      const isUnderWay = this.#underWay.has(partition)
-      this.#underWay.set(partition, true)
-      if (!isUnderWay) queueMicrotask(() => void this.#readAll(partition))
-    }
+    const isUnderWay = this.#underWay.has(partition)
+    if (this.#underWay.get(partition) !== 'anything') this.#underWay.set(partition, news)
+    if (!isUnderWay) queueMicrotask(() => void this.#readAll(partition))
   }
 
   begin(): void {
@@ -117,9 +133,8 @@ export class LogReader {
   /** One partition does not wait for another one. */
   async #readAll(partition: number): Promise<void> {
     try {
-      while (this.#underWay.get(partition) && this.#isOpen) {
-        this.#underWay.set(partition, false)
-        while (await this.#readSome(partition));
+      for (let news = this.#news(partition); news !== undefined && this.#isOpen; news = this.#news(partition)) {
+        while (await this.#readSome(partition, news));
       }
     } catch (thrown) {
       this.#fail(asError(thrown))
@@ -128,29 +143,43 @@ export class LogReader {
     }
   }
 
+  #news(partition: number): News | undefined {
+    const news = this.#underWay.get(partition)
+    this.#underWay.set(partition, undefined)
+    return news
+  }
+
   /** Tells whether there may be more. */
-  async #readSome(partition: number): Promise<boolean> {
-    const readings = this.#readings.filter((reading) => reading.partition === partition && reading.room > 0)
+  async #readSome(partition: number, news: News): Promise<boolean> {
+    const all = this.#readingsOf(partition)
+    const readings = all.filter((reading) => reading.room > 0)
     if (readings.length === 0 || !this.#isOpen) return false
     const after = Math.min(...readings.map(({ readPosition }) => readPosition))
     const room = Math.max(...readings.map((reading) => reading.room))
-    const messages = await this.#after(partition, after, Math.min(Math.max(room, PAGE.least), PAGE.most))
-    const last = messages.at(-1)
-    if (last === undefined || !this.#isOpen) return false
-    for (const reading of readings) if (reading.readPosition < last.stored.position) reading.offer(messages)
-    const all = this.#readings.filter((reading) => reading.partition === partition)
-    this.#recent(partition).passed(Math.min(...all.map(({ readPosition }) => readPosition)))
-    return true
+    const limit = Math.min(Math.max(room, PAGE.least), PAGE.most)
+    const recent = this.#recent(partition)
+    let messages = recent.after(after, limit)
+    const isKnown = messages.length > 0
+    if (!isKnown) {
+      if (news === 'appended' && after >= (this.#appendedUpTo.get(partition) ?? 0)) return false
+      messages = await this.#after(partition, after, limit)
+      if (messages.length === 0 || !this.#isOpen) return false
+    }
+    const last = (messages.at(-1) as ReadMessage).stored.position
+    for (const reading of readings) if (reading.readPosition < last) reading.offer(messages)
+    recent.passed(Math.min(...this.#readingsOf(partition).map(({ readPosition }) => readPosition)))
+    return isKnown || messages.length === limit
   }
 
   async #after(partition: number, after: number, limit: number): Promise<readonly ReadMessage[]> {
-    const recent = this.#recent(partition)
-    const known = recent.after(after, limit)
-    if (known.length > 0) return known
     const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) => this.#readMessage(stored))
     this.#failures = 0
-    recent.add(after, messages)
+    this.#recent(partition).add(after, messages)
     return messages
+  }
+
+  #readingsOf(partition: number): Reading[] {
+    return this.#readings.filter((reading) => reading.partition === partition)
   }
 
   #recent(partition: number): Recent {

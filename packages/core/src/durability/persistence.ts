@@ -7,7 +7,7 @@ import type { Codec } from '../message/codec.ts'
 import { Envelope } from '../message/envelope.ts'
 import { uuidV7 } from '../message/uuid.ts'
 import { channels, type Observer } from '../observe.ts'
-import type { NewMessage, OpenStore, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import type { NewMessage, OpenStore, Page, Store, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import type { Timer } from '../ports/clock.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { Route } from '../routing/handler-map.ts'
@@ -52,12 +52,14 @@ export class Persistence implements Causing {
   static async open(parts: PersistenceParts): Promise<Persistence> {
     const { store, service, subscriptions, engine, observer } = parts
     let wake = (): void => {}
+    let appended = (_page: Page): void => {}
     let claimsChanged = (): void => {}
     const opened = await store.open({
       service,
       subscriptions,
       clock: engine.clock,
       wake: () => wake(),
+      appended: (page) => appended(page),
       claimsChanged: () => claimsChanged(),
       failed: (error, delayMs) => {
         observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
@@ -66,6 +68,7 @@ export class Persistence implements Causing {
     for (const finding of opened.findings) sayFinding(finding, { observer, store: store.name })
     const persistence = new Persistence(parts, opened)
     wake = persistence.feeds.wake
+    appended = persistence.feeds.appended
     claimsChanged = persistence.feeds.claimsChanged
     return persistence
   }

@@ -35,10 +35,19 @@ export interface StoreOpening {
   readonly clock: Clock
   /** To be called when there may be something new to read, or to do when due. */
   readonly wake: () => void
+  /** To be called instead with what was appended here, where its places are known: nobody has to read it. */
+  readonly appended?: ((page: Page) => void) | undefined
   /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
   readonly claimsChanged?: (() => void) | undefined
   /** To be called with what failed of what the store does by itself, and is tried again after so many milliseconds. */
   readonly failed?: ((error: Error, delayMs: number) => void) | undefined
+}
+
+/** Neighbours in a partition of the log: there is nothing between `after`, a position, and the first of them. */
+export interface Page {
+  readonly partition: number
+  readonly after: number
+  readonly messages: readonly LoggedMessage[]
 }
 
 /** A handler, as a store knows it. */
@@ -191,7 +200,7 @@ export interface OpenStore {
    * live nodes ({@link Renewal}); and whatever nobody has had for a lease, lest it waits for somebody who never comes.
    */
   claim(): Promise<readonly Claim[]>
-  /** Messages of a partition after a position, the first ones first, whoever takes them. */
+  /** Messages of a partition after a position, the first ones first, whoever takes them; fewer where there are no more. */
   read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]>
   /** Those at these positions, in this order; one that is not there any more is left out. */
   readAt(partition: number, positions: readonly number[]): Promise<readonly LoggedMessage[]>

@@ -57,6 +57,11 @@ export function isOfTheData(error: unknown): boolean {
   return /^2[123]/.test(stateOf(error) ?? '')
 }
 
+/** Whether a claim that was to be written is not held any more: as the function `all_held` says. */
+export function isOfClaims(error: unknown): boolean {
+  return stateOf(error) === 'IB001'
+}
+
 /** Whether a prepared statement is not there, or was planned for tables that have changed: a new connection has none. */
 export function isOfThePlan(error: unknown): boolean {
   return ['0A000', '26000', '42P05'].includes(stateOf(error) ?? '')

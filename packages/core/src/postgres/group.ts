@@ -1,8 +1,8 @@
-import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
+import type { Claim, Exception, NewMessage, Page, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { checkStorable, storable } from '../ports/storable.ts'
 import type { PostgresTransaction } from './client.ts'
 import type { Draft, HeldClaims } from './held-claims.ts'
-import { Batch, type Patience } from './messages.ts'
+import { type Appended, Batch, numberOf, type Patience } from './messages.ts'
 import type { Statements } from './statements.ts'
 
 /** What groups work with. */
@@ -19,6 +19,14 @@ export interface Entry {
   readonly claim?: Claim | undefined
   readonly settlement?: Settlement | undefined
   readonly messages: readonly NewMessage[]
+}
+
+/** What has become of what a group has stored. */
+export interface Written {
+  /** For each entry which of its messages are new. */
+  readonly areNew: readonly (readonly boolean[])[]
+  /** Where its messages are; `undefined` where that is not known. */
+  readonly pages: readonly Page[] | undefined
 }
 
 /** Those whose claims another node has: nothing was stored. */
@@ -44,9 +52,11 @@ export class Group {
   /** By id; `undefined` for what is no dead letter any more. */
   readonly #letters = new Map<string, StoredDeadLetter | undefined>()
   readonly #batch: Batch
+  readonly #number: number
 
   constructor(parts: GroupParts) {
     this.#parts = parts
+    this.#number = parts.claims.nextNumber()
     this.#batch = new Batch(parts.partitions)
   }
 
@@ -82,26 +92,62 @@ export class Group {
     return this.#entries.every(({ settlement }) => settlement === undefined)
   }
 
+  /** Whether one statement is all that it takes to write how far claims have come, and the messages that are stored with that. */
+  get isAtOnce(): boolean {
+    return this.#drafts.size > 0 && this.#exceptions.size === 0 && this.#letters.size === 0 && this.#batch.isPlain
+  }
+
+  /** Whether messages are caused by what is settled: stored twice, they would be there twice. */
+  get hasCaused(): boolean {
+    return this.#entries.some(({ settlement, messages }) => settlement !== undefined && messages.length > 0)
+  }
+
   /** Whether there is anything to store. */
   get isEmpty(): boolean {
     return this.#drafts.size === 0 && this.#letters.size === 0 && this.#batch.isEmpty
   }
 
-  get hasMessages(): boolean {
-    return !this.#batch.isEmpty
-  }
-
   /**
-   * Writes it, in the order in which every node locks rows: claims, and then the tails of partitions. Gives for each entry which of
-   * its messages are new.
+   * Writes it, in the order in which every node locks rows: claims, and then the tails of partitions.
    *
    * @throws {ClaimsLost} Then the transaction has to be rolled back.
    */
-  async write(tx: PostgresTransaction, patience: Patience = '0'): Promise<readonly (readonly boolean[])[]> {
+  async write(tx: PostgresTransaction, patience: Patience = '0'): Promise<Written> {
+    const { statements, dedupeMs } = this.#parts
     await this.#writeClaims(tx)
     await this.#writeExceptions(tx)
     await this.#writeLetters(tx)
-    return this.#append(tx, patience)
+    return this.#written(await this.#batch.append(tx, { statements, dedupeMs, patience }))
+  }
+
+  /** Writes all of it by one statement. @throws an error of the server, {@link isOfClaims}, where a claim is not held any more. */
+  async writeAtOnce(tx: PostgresTransaction): Promise<Written> {
+    const { statements } = this.#parts
+    if (this.#batch.isEmpty) {
+      await tx.query(statements.text('advanceAtOnce'), this.#advances)
+      return this.writtenUnseen
+    }
+    const { rows } = await tx.query(statements.text('settleAtOnce'), [...this.#batch.plain, ...this.#advances])
+    return this.#written(this.#batch.appended(rows))
+  }
+
+  /** What has become of it, if it was written at once, and its answer was lost. */
+  get writtenUnseen(): Written {
+    return this.#written(this.#batch.appended(this.#batch.isEmpty ? [] : undefined))
+  }
+
+  /**
+   * Asks what has become of it, where the answer is lost, after it was written at once. If it was not, it never will be: should
+   * the server come upon it yet, it is too late for it.
+   */
+  async wasWritten(tx: PostgresTransaction): Promise<boolean> {
+    const { statements, node } = this.#parts
+    for (const { held, claim } of this.#drafts.values()) {
+      const of = [held.subscription, claim.partition, held.epoch, node, this.#number]
+      const [row] = (await tx.query(statements.text('fence'), of)).rows
+      if (row !== undefined) return numberOf(row['settled']) >= this.#number
+    }
+    return false // All were lost: whoever has them now knows what was.
   }
 
   /** It is stored for good. Tells whether a cursor has moved, or an exception was cleared: something may be removed then. */
@@ -110,10 +156,10 @@ export class Group {
     return hasMoved || [...this.#exceptions.values()].some(([, , exception]) => exception === undefined)
   }
 
-  async #writeClaims(tx: PostgresTransaction): Promise<void> {
+  /** The parameters of statements that write how far claims have come. */
+  get #advances(): unknown[] {
     const drafts = [...this.#drafts.values()]
-    if (drafts.length === 0) return
-    const { rows } = await tx.query(this.#parts.statements.text('advance'), [
+    return [
       drafts.map(({ held }) => held.subscription),
       drafts.map(({ claim }) => claim.partition),
       drafts.map(({ held }) => held.epoch),
@@ -121,7 +167,14 @@ export class Group {
       drafts.map(({ progress }) => progress.reach),
       drafts.map(({ progress }) => Buffer.from(progress.finished)),
       this.#parts.node,
-    ])
+      this.#number,
+    ]
+  }
+
+  async #writeClaims(tx: PostgresTransaction): Promise<void> {
+    const drafts = [...this.#drafts.values()]
+    if (drafts.length === 0) return
+    const { rows } = await tx.query(this.#parts.statements.text('advance'), this.#advances)
     if (rows.length === drafts.length) return
     const kept = new Set(rows.map(({ subscription, partition }) => `${String(subscription)}#${String(partition)}`))
     const lost = drafts.filter(({ held, claim }) => !kept.has(`${held.subscription}#${claim.partition}`))
@@ -156,11 +209,9 @@ export class Group {
     if (buried.length > 0) await tx.query(statements.text('bury'), [JSON.stringify(buried.map(rowOf))])
   }
 
-  async #append(tx: PostgresTransaction, patience: Patience): Promise<readonly (readonly boolean[])[]> {
-    const { statements, dedupeMs } = this.#parts
-    const areNew = await this.#batch.append(tx, { statements, dedupeMs, patience })
+  #written({ areNew, pages }: Appended): Written {
     let from = 0
-    return this.#entries.map(({ messages }) => areNew.slice(from, (from += messages.length)))
+    return { areNew: this.#entries.map(({ messages }) => areNew.slice(from, (from += messages.length))), pages }
   }
 }
 

@@ -22,6 +22,7 @@ const none: readonly never[] = []
 export class HeldClaims {
   readonly #name: string
   readonly #held = new Map<string, Held>()
+  #number = 0
 
   /** @param name of the store. */
   constructor(name: string) {
@@ -55,6 +56,11 @@ export class HeldClaims {
     const draft = { held, claim, progress }
     drafts.set(name, draft)
     return draft
+  }
+
+  /** A number for what is written to claims: each has a greater one than all before it. */
+  nextNumber(): number {
+    return (this.#number += 1)
   }
 
   /** The drafts are stored. Tells whether any cursor has moved. */

@@ -17,6 +17,9 @@ const AT_A_TIME = 1_000
 /** How often it is looked for what only time makes removable, in leases; and for how many a dead node is remembered. */
 const LEASES = { tidy: 4, members: 100 }
 
+/** How long more is waited for that may be removed: each time costs as much as a hundred messages. */
+const PAUSE_MS = 50
+
 /** Removes what is finished, and what is forgotten: on one node at a time, in small batches. */
 export class Housekeeper {
   readonly #parts: HousekeeperParts
@@ -24,6 +27,8 @@ export class Housekeeper {
   #isTidyWanted = false
   #tidiedAt = Number.NEGATIVE_INFINITY
   #finished: unknown
+  /** Ends the pause that there is. */
+  #hurry: () => void = () => {}
   #running: Promise<void> | undefined
   #isClosed = false
   /** Whether this node is the one that does it. */
@@ -55,26 +60,39 @@ export class Housekeeper {
     this.#running = this.#run().finally(() => (this.#running = undefined))
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is left to remove. */
   async idle(): Promise<void> {
+    this.#hurry()
     await this.#running
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#running
+    await this.idle()
   }
 
   async #run(): Promise<void> {
     try {
       while (this.#isWanted && this.isOnDuty && !this.#isClosed) {
+        await this.#pause()
         this.#isWanted = false
         while ((await this.#prune()) && !this.#isClosed);
         if (this.#isTidyWanted) await this.#tidy()
       }
     } catch (error) {
+      // All of it again with the next heartbeat.
+      this.#tidiedAt = Number.NEGATIVE_INFINITY
       this.#parts.failed(error)
     }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isClosed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, PAUSE_MS)
+    this.#hurry = resolve
+    await promise
+    clearTimeout(timer)
   }
 
   /** What is not as urgent. */

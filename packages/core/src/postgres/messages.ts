@@ -1,10 +1,18 @@
 import type { PostgresTransaction } from './client.ts'
 import type { Statements } from './statements.ts'
 import { partitionOf } from '../ports/stable-hash.ts'
-import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
+import type { LoggedMessage, NewMessage, Page, StoredMessage } from '../ports/store.ts'
 
 /** How long the setting `lock_timeout` lets a statement wait. */
 export type Patience = '250ms' | '0'
+
+/** What has become of messages. */
+export interface Appended {
+  /** For each whether it is new. */
+  readonly areNew: readonly boolean[]
+  /** Where they are; `undefined` where that is not known. */
+  readonly pages: readonly Page[] | undefined
+}
 
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
 export class Batch {
@@ -13,8 +21,7 @@ export class Batch {
   readonly #ids = new Set<string>()
   /** Which row each message is; `undefined` for one that repeats another one of the batch. */
   readonly #places: (number | undefined)[] = []
-  /** How many there are of each partition. */
-  readonly #counts = new Map<number, number>()
+  readonly #ofPartition = new Map<number, StoredMessage[]>()
   #isPlain = true
 
   /** @param partitions how many the log has. */
@@ -24,6 +31,11 @@ export class Batch {
 
   get isEmpty(): boolean {
     return this.#rows.length === 0
+  }
+
+  /** Whether none has an id that may have come before, and none is delayed. */
+  get isPlain(): boolean {
+    return this.#isPlain
   }
 
   add(messages: readonly NewMessage[]): void {
@@ -36,11 +48,18 @@ export class Batch {
     const n = this.#rows.length
     const partition = partitionOf(key ?? id, this.#partitions)
     const repeats = mayRepeat ? true : undefined
-    const nth = (this.#counts.get(partition) ?? 0) + 1
-    this.#counts.set(partition, nth)
+    const stored = { id, type, key, time, envelope, body, crc }
+    const nth = this.#nth(partition, stored)
     if (mayRepeat || dueAt !== undefined) this.#isPlain = false
-    this.#rows.push({ n, nth, partition, id, type, key, time, envelope, body, crc, repeats, due_at: dueAt })
+    this.#rows.push({ n, nth, partition, ...stored, repeats, due_at: dueAt })
     return n
+  }
+
+  #nth(partition: number, message: StoredMessage): number {
+    const all = this.#ofPartition.get(partition)
+    if (all !== undefined) return all.push(message)
+    this.#ofPartition.set(partition, [message])
+    return 1
   }
 
   /** As the statement `publish` takes them. */
@@ -48,19 +67,33 @@ export class Batch {
     return JSON.stringify(this.#rows)
   }
 
-  /** Stores them, by the statement that does least. For each message whether it is new. */
+  /** As the statements take them that store plain ones. */
+  get plain(): readonly unknown[] {
+    const counts = [...this.#ofPartition.values()].map(({ length }) => length)
+    return [this.json, [...this.#ofPartition.keys()], counts]
+  }
+
+  /** Stores them, by the statement that does least. */
   async append(
     tx: PostgresTransaction,
     by: { readonly statements: Statements; readonly dedupeMs: number; readonly patience: Patience },
-  ): Promise<readonly boolean[]> {
+  ): Promise<Appended> {
     const { statements, dedupeMs, patience } = by
-    if (this.isEmpty) return this.areNew([])
-    if (!this.#isPlain) {
-      return this.areNew((await tx.query(statements.text('append'), [this.json, dedupeMs, patience])).rows)
-    }
-    const counts = [[...this.#counts.keys()], [...this.#counts.values()]]
-    await tx.query(statements.text('appendPlain'), [this.json, ...counts])
-    return this.#places.map((place) => place !== undefined)
+    if (this.isEmpty) return { areNew: this.areNew([]), pages: [] }
+    if (this.#isPlain) return this.appended((await tx.query(statements.text('appendPlain'), [...this.plain])).rows)
+    const { rows } = await tx.query(statements.text('append'), [this.json, dedupeMs, patience])
+    return { areNew: this.areNew(rows), pages: undefined }
+  }
+
+  /** Where plain ones are, by the rows that the statement gave. */
+  appended(rows: readonly Record<string, unknown>[] | undefined): Appended {
+    const areNew = this.#places.map((place) => place !== undefined)
+    return { areNew, pages: rows?.map((row) => this.#page(row['partition'] as number, numberOf(row['before']))) }
+  }
+
+  #page(partition: number, after: number): Page {
+    const messages = this.#ofPartition.get(partition) ?? []
+    return { partition, after, messages: messages.map((message, n) => ({ ...message, position: after + n + 1 })) }
   }
 
   /** For each message whether it is new, by the rows that the statement gave. */

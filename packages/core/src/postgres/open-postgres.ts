@@ -9,6 +9,7 @@ import type {
   LoggedMessage,
   NewMessage,
   OpenStore,
+  Page,
   ScheduleStore,
   Settlement,
   StoreStats,
@@ -34,7 +35,7 @@ import type { Statements } from './statements.ts'
 import { Transactions } from './transactions.ts'
 import { Watch } from './watch.ts'
 import { Works } from './works.ts'
-import { Writer } from './writer.ts'
+import { type Stored, Writer } from './writer.ts'
 
 export interface OpenParts extends Registered {
   readonly name: string
@@ -49,6 +50,7 @@ export interface OpenParts extends Registered {
   readonly types: ReadonlySet<string>
   readonly clock: Clock
   readonly wake: () => void
+  readonly appended: ((page: Page) => void) | undefined
   readonly claimsChanged: (() => void) | undefined
   /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
   readonly failed: (error: Error, delayMs: number) => void
@@ -112,7 +114,7 @@ export class OpenPostgres implements OpenStore {
     const transactions = this.#transactions
     const held = new HeldClaims(name)
     const group = { statements, claims: held, node, partitions, dedupeMs }
-    const stored = (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void => this.#stored(what)
+    const stored = (what: Stored): void => this.#stored(what)
     const writer = new Writer({ ...group, name, transactions, aside: this.#aside, unplaced, stored })
     this.#writer = writer
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
@@ -129,7 +131,7 @@ export class OpenPostgres implements OpenStore {
     const { completion } = settings
     this.#housekeeper = new Housekeeper({
       statements,
-      connection: this.#reading,
+      connection: this.#aside,
       completion,
       leaseMs,
       failed: (error) => this.#failed(error, leaseMs / 3),
@@ -251,9 +253,11 @@ export class OpenPostgres implements OpenStore {
     }
   }
 
-  #stored({ hasMessages, mayRemove }: { readonly hasMessages: boolean; readonly mayRemove: boolean }): void {
-    if (hasMessages) {
-      this.#wake()
+  #stored({ pages, mayRemove }: Stored): void {
+    if (pages === undefined || pages.length > 0) {
+      const { appended } = this.#parts
+      if (pages === undefined || appended === undefined) this.#wake()
+      else queueMicrotask(() => !this.#isClosed && pages.forEach(appended))
       this.#watch.tell('messages')
     }
     if (mayRemove) this.#housekeeper.wake()

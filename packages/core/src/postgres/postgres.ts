@@ -100,7 +100,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake, claimsChanged, failed = () => {} } = opening
+  const { service, clock, wake, appended, claimsChanged, failed = () => {} } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -138,6 +138,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     node,
     clock,
     wake,
+    appended,
     claimsChanged,
     failed,
     closed: async () => {

@@ -93,17 +93,27 @@ export class Transactions {
     this.#closesAt = performance.now() + this.#parts.timeoutMs
   }
 
-  /** Asks the server, for as long as it takes. */
-  async #wasStored(started: Started): Promise<boolean> {
-    const { name } = this.#parts
-    for (;;) {
+  #wasStored(started: Started): Promise<boolean> {
+    return this.known(async () => {
       try {
         const status = await this.#statusOf(started)
-        if (status === 'committed') return true
-        if (status === 'aborted') return false
+        return status === 'committed' || (status === 'aborted' ? false : undefined)
       } catch (error) {
         // It is in the future for this server, which took over from the one that had begun it, and has not heard of it.
         if (stateOf(error) === '22023') return false
+        throw error
+      }
+    })
+  }
+
+  /** Asks the server whether something was stored, for as long as it takes; `undefined`: that is not known yet. */
+  async known(ask: () => Promise<boolean | undefined>): Promise<boolean> {
+    const { name } = this.#parts
+    for (;;) {
+      try {
+        const known = await ask()
+        if (known !== undefined) return known
+      } catch (error) {
         this.whenUnknown(failureOf(error, name))
       }
       if (performance.now() > this.#closesAt) {

@@ -5,14 +5,14 @@ import type { PostgresResult, PostgresTransaction } from './client.ts'
 import { failureOf } from './failure.ts'
 import { ClaimsLost, Group, type GroupParts } from './group.ts'
 import type { Started, Transactions } from './transactions.ts'
-import type { Writer } from './writer.ts'
+import type { Stored, Writer } from './writer.ts'
 
 type Work = NonNullable<Settlement['work']>
 
 interface WorksParts extends GroupParts, Source {
   readonly transactions: Transactions
   readonly writer: Writer
-  readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
+  readonly stored: (what: Stored) => void
 }
 
 interface Working {
@@ -116,11 +116,10 @@ export class Works {
         [String(timeoutMs)],
       )
       if (rows[0]?.['xid'] !== started.xid) throw ended(name)
-      const [areNew = []] = await group.write(tx)
+      const written = await group.write(tx)
       await transactions.commit(tx, started)
-      const mayRemove = group.stored()
-      stored({ hasMessages: true, mayRemove })
-      return areNew
+      stored({ pages: written.pages, mayRemove: group.stored() })
+      return written.areNew[0] ?? []
     } catch (error) {
       if (!(error instanceof ClaimsLost) || entry.claim === undefined) throw failureOf(error, name)
       claims.forget(entry.claim)

@@ -1,15 +1,24 @@
 import { StoreFailed } from '../store-errors.ts'
+import type { Page } from '../ports/store.ts'
 import type { PostgresTransaction } from './client.ts'
-import { failureOf, isConflict, isLate, isOfTheData, isTaken } from './failure.ts'
-import { ClaimsLost, type Entry, Group, type GroupParts } from './group.ts'
+import { failureOf, isConflict, isLate, isOfClaims, isOfTheData, isRefusal, isTaken } from './failure.ts'
+import { ClaimsLost, type Entry, Group, type GroupParts, type Written } from './group.ts'
 import type { Patience } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
 import type { Transactions } from './transactions.ts'
 
-/** How many messages and settlements are stored together at most. */
-const TOGETHER = 512
+/** How many messages and calls are stored together at most. */
+const TOGETHER = 1_024
 /** How often what was undone for the sake of another transaction is tried again. */
 const AGAIN_AT_MOST = 10
+
+/** What is new. */
+export interface Stored {
+  /** Where new messages are; `undefined` where that is not known. */
+  readonly pages: readonly Page[] | undefined
+  /** Whether something may be removed. */
+  readonly mayRemove: boolean
+}
 
 interface WriterParts extends GroupParts {
   readonly name: string
@@ -17,8 +26,8 @@ interface WriterParts extends GroupParts {
   /** For what waits for a transaction of a caller's: that may take its time. */
   readonly aside: PostgresTransaction
   readonly unplaced: Unplaced
-  /** Called when something was stored: whether there are new messages, and whether some may be removed. */
-  readonly stored: (what: { readonly hasMessages: boolean; readonly mayRemove: boolean }) => void
+  /** Called when something was stored. */
+  readonly stored: (what: Stored) => void
 }
 
 /** A call that waits: what is stored together with others, or something on its own. */
@@ -51,6 +60,7 @@ class Waiting {
 export class Writer {
   readonly #parts: WriterParts
   #waiting: Waiting[] = []
+  #beingStored: readonly Waiting[] = []
   #failure: Error | undefined
   #isRunning = false
   #isClosed = false
@@ -99,9 +109,9 @@ export class Writer {
   }
 
   async #runAll(): Promise<void> {
-    // What is called in the same turn goes together.
-    await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0) {
+      // What is called in the same turn goes together, and with whatever comes of what was stored last.
+      await new Promise((resolve) => setImmediate(resolve))
       const group = this.#take()
       const { unplaced } = this.#parts
       try {
@@ -151,6 +161,7 @@ export class Writer {
       }
     }
     if (inIt.length === 0) return
+    this.#beingStored = inIt
     try {
       this.#stored(group, inIt, await this.#written(group, patience))
     } catch (error) {
@@ -158,19 +169,42 @@ export class Writer {
     }
   }
 
-  #stored(group: Group, inIt: readonly Waiting[], areNew: readonly (readonly boolean[])[]): void {
+  #stored(group: Group, inIt: readonly Waiting[], { areNew, pages }: Written): void {
     const mayRemove = group.stored()
     for (const [n, one] of inIt.entries()) one.resolve(areNew[n] as never)
-    this.#parts.stored({ hasMessages: group.hasMessages, mayRemove })
+    this.#parts.stored({ pages, mayRemove })
   }
 
-  #written(group: Group, patience: Patience): Promise<readonly (readonly boolean[])[]> {
+  #written(group: Group, patience: Patience): Promise<Written> {
     const { transactions } = this.#parts
-    return this.#tried((isSlow) => {
+    return this.#tried(async (isSlow) => {
       const wanted = isSlow ? '0' : patience
       if (group.isEmpty || group.isPlain) return group.write(transactions.writer, wanted)
+      if (group.isAtOnce) {
+        const written = await this.#writtenAtOnce(group)
+        if (written !== undefined) return written
+      }
       return transactions.run((tx) => group.write(tx, wanted))
     })
+  }
+
+  /** Gives nothing where a claim was lost, or somebody has locked it: with a transaction it comes out who. */
+  async #writtenAtOnce(group: Group): Promise<Written | undefined> {
+    const { transactions } = this.#parts
+    try {
+      return await group.writeAtOnce(transactions.writer)
+    } catch (error) {
+      if (isOfClaims(error) || isLate(error)) return undefined
+      if (isRefusal(error) || !(await this.#wasWritten(group))) throw error
+      return group.writtenUnseen
+    }
+  }
+
+  /** What is written twice does no harm, but for messages that are caused: whether those were stored has to be known. */
+  async #wasWritten(group: Group): Promise<boolean> {
+    const { transactions } = this.#parts
+    const ask = (): Promise<boolean> => group.wasWritten(transactions.writer)
+    return group.hasCaused ? transactions.known(ask) : ask().catch(() => false)
   }
 
   /** Something on its own, whose data is nobody else's matter. */
@@ -200,12 +234,14 @@ export class Writer {
 
   /**
    * It is not known what has become of something, and the server cannot be asked. Whoever waits behind it may hold the very
-   * connection that this takes: so they fail, but for settlements, which have an order to keep, and hold none.
+   * connection that this takes: so they fail, but for settlements, which have an order to keep, and hold none. So do publications
+   * that were to be stored with it: nobody waits for an answer that may take an outage.
    */
   #letOthersGo(error: Error): void {
     const left = this.#waiting.filter(({ entry }) => entry?.claim === undefined)
     this.#waiting = this.#waiting.filter(({ entry }) => entry?.claim !== undefined)
-    for (const one of left) one.reject(error)
+    const unknown = this.#beingStored.filter(({ entry }) => entry?.settlement === undefined)
+    for (const one of [...left, ...unknown]) one.reject(error)
   }
 
   /** A message whose id a transaction under way has taken waits for that, and nothing waits for it. */

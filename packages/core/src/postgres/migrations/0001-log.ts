@@ -101,8 +101,16 @@ CREATE TABLE ${schema}.claim (
   is_clean boolean NOT NULL,
   node uuid,
   held_until bigint NOT NULL,
+  -- The number of what its node has written last: where the answer got lost, it tells whether it was written.
+  settled bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (subscription, partition)
 ) WITH (fillfactor = 50);
+-- Undoes a statement that has found fewer claims than it was to write: another node has the others.
+CREATE FUNCTION ${schema}.all_held(held bigint, wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF held < wanted THEN RAISE EXCEPTION '% of % claims are held', held, wanted USING ERRCODE = 'IB001'; END IF;
+  RETURN true;
+END $$;
 CREATE TABLE ${schema}.exception (
   subscription integer NOT NULL,
   partition integer NOT NULL,

@@ -1,5 +1,5 @@
 import type { Sql } from '../statements.ts'
-import { given, givenWithin, taken } from './given.ts'
+import { advancingAll, given, givenWithin, taken } from './given.ts'
 
 /**
  * Stores messages, and gives each its position, in a transaction that ends right after it. Partitions are locked in their order.
@@ -23,23 +23,35 @@ WITH ${givenWithin(schema)}, ${taken(schema)}, counted AS (
 )
 SELECT n FROM taken`
 
-/**
- * The same for messages whose ids come once, and none of which is delayed: where each is among those of its partition is known.
- *
- * Parameters: the messages, as JSON; the partitions, and how many messages each is given.
- */
-export const appendPlain: Sql = (schema) => `
-WITH locked AS (
-  SELECT partition FROM ${schema}.tail WHERE partition = ANY($2::integer[]) ORDER BY partition FOR UPDATE
+/** Messages, as JSON; the partitions, and how many messages each is given: the parameters $1, $2, $3. */
+const placed = (schema: string, condition = ''): string => `locked AS (
+  SELECT partition FROM ${schema}.tail WHERE partition = ANY($2::integer[])${condition} ORDER BY partition FOR UPDATE
 ), moved AS (
   UPDATE ${schema}.tail t SET tail = t.tail + c.count
     FROM unnest($2::integer[], $3::integer[]) AS c (partition, count) JOIN locked USING (partition)
     WHERE t.partition = c.partition RETURNING t.partition, t.tail - c.count AS before
-)
-INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelope, body, crc)
-  SELECT partition, moved.before + g.nth, g.id, g.type, g.key, g.time, g.envelope, g.body, g.crc
-    FROM json_to_recordset($1::text::json) AS g (partition integer, nth integer, id text, type text, key text, time bigint,
-      envelope text, body text, crc bigint) JOIN moved USING (partition)`
+), appended AS (
+  INSERT INTO ${schema}.message (partition, position, id, type, key, time, envelope, body, crc)
+    SELECT partition, moved.before + g.nth, g.id, g.type, g.key, g.time, g.envelope, g.body, g.crc
+      FROM json_to_recordset($1::text::json) AS g (partition integer, nth integer, id text, type text, key text, time bigint,
+        envelope text, body text, crc bigint) JOIN moved USING (partition)
+)`
+
+/**
+ * The same for messages whose ids come once, and none of which is delayed: where each is among those of its partition is known.
+ *
+ * Parameters: the messages, as JSON; the partitions, and how many messages each is given. Gives behind which position they are.
+ */
+export const appendPlain: Sql = (schema) => `WITH ${placed(schema)} SELECT partition, before FROM moved`
+
+/**
+ * The same together with how far claims have come; nothing of it, and an error, where one of them is not held.
+ *
+ * Parameters: those of `appendPlain`, and those of `advanceAtOnce`.
+ */
+export const settleAtOnce: Sql = (schema) => `
+WITH ${advancingAll(schema, 4)}, ${placed(schema, ' AND (SELECT are_held FROM held)')}
+SELECT partition, before FROM moved`
 
 /**
  * Stores messages in a transaction of the caller's own. They have no positions yet, and lock nothing: when it commits, the trigger

@@ -20,7 +20,7 @@ WITH free AS (
     FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE ${schema}.claim c
-  SET epoch = c.epoch + 1, node = $4::uuid, held_until = ${schema}.now_ms() + $5::bigint, is_clean = false
+  SET epoch = c.epoch + 1, node = $4::uuid, held_until = ${schema}.now_ms() + $5::bigint, is_clean = false, settled = 0
   FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
   RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
 
@@ -34,8 +34,9 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 /**
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
- * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row: what it has of them, the nodes
- * that live with what each has, and whether any claim of a subscription of its own is free; parts are joined by `#`.
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row:
+ * what it has of them, the nodes that live with what each has, and whether any claim of its own subscriptions is free; parts are
+ * joined by `#`.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -73,14 +74,3 @@ WITH gone AS (
   UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
 )
 UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE subscription > 0 AND node = $1::uuid`
-
-/**
- * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,
- * the node. Gives those that the node still has.
- */
-export const advance: Sql = (schema) => `
-UPDATE ${schema}.claim c SET cursor = s.cursor, reach = s.reach, finished = s.finished
-  FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])
-    AS s (subscription, partition, epoch, cursor, reach, finished)
-  WHERE c.subscription = s.subscription AND c.partition = s.partition AND c.epoch = s.epoch AND c.node = $7::uuid
-  RETURNING c.subscription, c.partition`

@@ -28,3 +28,19 @@ export const taken: Sql = (schema) => `fresh AS (
   INSERT INTO ${schema}.delayed (partition, due_at, id, type, key, time, envelope, body, crc)
     SELECT partition, due_at, id, type, key, time, envelope, body, crc FROM taken WHERE due_at IS NOT NULL ORDER BY n
 )`
+
+/** How far claims have come. Parameters, from the n-th on: subscriptions, partitions, epochs, cursors, reaches, what is finished
+ * between them; the node, the number of this. */
+export const advancing = (schema: string, n: number, within = ''): string => `
+UPDATE ${schema}.claim c SET cursor = s.cursor, reach = s.reach, finished = s.finished, settled = $${n + 7}::bigint
+  FROM ${within}unnest($${n}::integer[], $${n + 1}::integer[], $${n + 2}::bigint[], $${n + 3}::bigint[], $${n + 4}::bigint[],
+    $${n + 5}::bytea[]) AS s (subscription, partition, epoch, cursor, reach, finished)
+  WHERE c.subscription = s.subscription AND c.partition = s.partition AND c.epoch = s.epoch AND c.node = $${n + 6}::uuid
+    AND c.settled < $${n + 7}::bigint`
+
+/** The same for all of them, or for none, and an error; also where a lock is waited for for a quarter of a second. */
+export const advancingAll = (schema: string, n: number): string => `advanced AS (
+  ${advancing(schema, n, "(SELECT set_config('lock_timeout', '250ms', true)) AS waiting, ")} RETURNING c.partition
+), held AS (
+  SELECT ${schema}.all_held(count(*), cardinality($${n}::integer[])) AS are_held FROM advanced
+)`

@@ -1,4 +1,27 @@
 import type { Sql } from '../statements.ts'
+import { advancing, advancingAll } from './given.ts'
+
+/**
+ * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,
+ * the node, the number of this. Gives those that the node still has.
+ */
+export const advance: Sql = (schema) => `${advancing(schema, 1)} RETURNING c.subscription, c.partition`
+
+/** The same, or nothing of it, and an error, where one of them is not held. */
+export const advanceAtOnce: Sql = (schema) => `WITH ${advancingAll(schema, 1)} SELECT are_held FROM held`
+
+/**
+ * What a node has written to a claim last: what it wrote before, and was not there so far, will never be.
+ *
+ * Parameters: the subscription, the partition, the epoch, the node, the number of what it wrote last.
+ */
+export const fence: Sql = (schema) => `
+WITH was AS (
+  SELECT subscription, partition, settled FROM ${schema}.claim
+    WHERE subscription = $1 AND partition = $2 AND epoch = $3 AND node = $4::uuid FOR UPDATE
+)
+UPDATE ${schema}.claim c SET settled = greatest(was.settled, $5::bigint) FROM was
+  WHERE c.subscription = was.subscription AND c.partition = was.partition RETURNING was.settled`
 
 /** All exceptions of a claim. Parameters: the subscription, the partition. */
 export const exceptions: Sql = (schema) => `

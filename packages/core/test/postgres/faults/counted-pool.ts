@@ -4,6 +4,7 @@ import type { PostgresClient, PostgresPool, PostgresResult } from '../../../src/
 /** What a fault has to work with. */
 export interface Statement {
   readonly text: string
+  readonly values: unknown[] | undefined
   readonly client: PoolClient
   /** Sends the statement. */
   readonly send: () => Promise<PostgresResult>
@@ -56,7 +57,8 @@ export class CountedPool implements PostgresPool {
     const query = (given: string | Prepared, params?: unknown[]): Promise<PostgresResult> => {
       const send = (): Promise<PostgresResult> =>
         typeof given === 'string' ? client.query(given, params) : client.query(given)
-      return this.#query({ text: typeof given === 'string' ? given : given.text, client, send })
+      const { text, values } = typeof given === 'string' ? { text: given, values: params } : given
+      return this.#query({ text, values, client, send })
     }
     return {
       query,

@@ -99,6 +99,47 @@ test.each(cuts)(
 )
 
 test.each([...cuts, ['after it was done, and left half-open', strandAfter] as const])(
+  'what is settled by one statement, whose connection is cut %s, is stored once, with the messages that it causes',
+  async (_, cut: (proxy: Fixture['proxy']) => Fault) => {
+    const on = await fixture(url)
+    const store = await on.open({ partitions: 2, ...(cut === strandAfter ? { statementTimeoutMs: 400 } : {}) })
+    const claims = (await store.claim()) as [Claim, Claim]
+    for (let n = 1; n <= 5; n += 1) {
+      on.pool.arm(1, cut(on.proxy))
+      const outcomes = await Promise.all(
+        claims.map((claim, of) =>
+          outcomeOf(store.settle(claim, { reached: n, done: [[n, n]], caused: [message(`caused ${n} ${of}`)] })),
+        ),
+      )
+      expect(on.pool.hit).toContain('SET cursor')
+      expect(outcomes).toEqual(cut === cutBefore ? ['STORE_FAILED', 'STORE_FAILED'] : ['stored', 'stored'])
+      if (cut !== cutBefore) continue
+      for (const claim of claims) await store.settle(claim, { reached: n, done: [[n, n]] })
+    }
+    const [row] = await on.ask(`SELECT sum(tail)::int AS appended FROM ${on.schema}.tail`)
+    expect(row).toEqual({ appended: cut === cutBefore ? 0 : 10 })
+    expect(await on.ask(`SELECT cursor::int FROM ${on.schema}.claim`)).toEqual([{ cursor: 5 }, { cursor: 5 }])
+  },
+)
+
+test('a settlement that reaches the server when it was given up for lost is refused there', async () => {
+  const on = await fixture(url)
+  const { store, claim } = await opened(on)
+  let late: (() => Promise<unknown>) | undefined
+  on.pool.arm(1, ({ text, values }) => {
+    late = () => on.pool.pool.query(text, values)
+    return Promise.reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+  })
+  expect(await outcomeOf(store.settle(claim, { reached: 1, done: [[1, 1]], caused: [message('caused')] }))).toBe(
+    'STORE_FAILED',
+  )
+  await expect(late?.()).rejects.toMatchObject({ code: 'IB001' })
+  expect(await on.ask(`SELECT cursor::int FROM ${on.schema}.claim`)).toEqual([{ cursor: 0 }])
+  expect(await outcomeOf(store.settle(claim, { reached: 1, done: [[1, 1]] }))).toBe('stored')
+  expect(await on.ask(`SELECT FROM ${on.schema}.message WHERE id = 'caused'`)).toEqual([])
+})
+
+test.each([...cuts, ['after it was done, and left half-open', strandAfter] as const])(
   'the effects of a handler whose connection is cut at any statement, %s, are stored once, with what it settles',
   async (_, cut: (proxy: Fixture['proxy']) => Fault) => {
     const on = await fixture(url)

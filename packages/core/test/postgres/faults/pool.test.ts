@@ -76,7 +76,8 @@ test('works that wait for their turn let go of the connection that is needed to 
     },
     (text) => text === 'COMMIT',
   )
-  expect(await outcomeOf(store.settle(claim, { reached: 1, done: [[1, 1]] }))).toBe('stored')
+  const exceptions = [{ position: 1, key: 'k', state: 'aside', dueAt: undefined, note: undefined } as const]
+  expect(await outcomeOf(store.settle(claim, { reached: 1, exceptions }))).toBe('stored')
   expect(await work).toBe('STORE_FAILED')
 })
 

@@ -9,7 +9,8 @@ export interface Asked {
 
 const { kept, partitions, hot } = FILLED
 const GROUP = 256
-const NODE = `'00000000-0000-0000-0000-000000000001'`
+/** The node that asks. */
+export const NODE = `'00000000-0000-0000-0000-000000000001'`
 const LEASE = '15000'
 const DAY = '86400000'
 
@@ -31,6 +32,9 @@ function messages(more: (n: number) => object = () => ({})): string {
   })
   return text(JSON.stringify(rows))
 }
+
+const placed = [messages(), list(everyPartition), all(GROUP / partitions)]
+const advances = [claims.subscriptions, claims.partitions, epochs, all(kept), all(kept), all('x'), NODE, '1']
 
 const exceptions = numbers(GROUP).map((n) => {
   return { subscription: 2, partition: n % partitions, position: kept + 1 + Math.floor(n / partitions) }
@@ -62,7 +66,7 @@ export const HOT_PATH: Partial<Record<StatementName, Asked>> = {
     args: [messages((n) => ({ repeats: true, due_at: n % 2 === 0 ? 1 : null })), DAY, `'250ms'`],
     rows: 2 * GROUP,
   },
-  appendPlain: { args: [messages(), list(everyPartition), all(GROUP / partitions)], rows: 0 },
+  appendPlain: { args: placed, rows: 0 },
   publish: { args: [messages(() => ({ repeats: true })), DAY], rows: 2 * GROUP },
   read: { args: pages, rows: page },
   readArchived: { args: pages, rows: 2 * page },
@@ -76,10 +80,10 @@ export const HOT_PATH: Partial<Record<StatementName, Asked>> = {
   renew: { args: [NODE, LEASE, claims.subscriptions, claims.partitions, epochs, `'{2}'`], rows: 0 },
   release: { args: [claims.subscriptions, claims.partitions, epochs, NODE], rows: 0 },
   leave: { args: [NODE], rows: 0 },
-  advance: {
-    args: [claims.subscriptions, claims.partitions, epochs, all(kept), all(kept), all('x'), NODE],
-    rows: 0,
-  },
+  advance: { args: advances, rows: 0 },
+  advanceAtOnce: { args: advances, rows: 0 },
+  settleAtOnce: { args: [...placed, ...advances], rows: 0 },
+  fence: { args: ['2', '0', '0', NODE, '1'], rows: 0 },
   except: { args: [text(JSON.stringify(exceptions.map((one) => ({ ...one, state: 'retrying' }))))], rows: 0 },
   clear: {
     args: [

@@ -8,7 +8,7 @@ import { query } from '../../../servers/postgres.ts'
 import { type PrivatePostgres, privatePostgres } from '../../../servers/private-postgres.ts'
 import { opening } from '../../faults/open-store.ts'
 import { fill } from './filled.ts'
-import { type Asked, HOT_PATH } from './hot-path.ts'
+import { type Asked, HOT_PATH, NODE } from './hot-path.ts'
 import { explain, type Explained } from './plan.ts'
 
 const schema = 'iambus'
@@ -37,6 +37,8 @@ beforeAll(async () => {
   })
   const store = await postgres({ connectionString: server.url, schema }).open(opening(...subscriptions))
   await store.close()
+  // It has the claims for which it is asked to settle.
+  await query(server.url, `UPDATE ${schema}.claim SET node = ${NODE} WHERE subscription = 2`)
   await query(server.url, 'VACUUM ANALYZE')
   early = await prepared({ mode: 'force_generic_plan', isOwn: true })
   await faultsOn(early)
