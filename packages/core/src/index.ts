@@ -84,7 +84,7 @@ export type {
 } from './ports/dead-letters.ts'
 export type { Logger, LogLevel } from './ports/logger.ts'
 export { AHEAD, Progress, type Span } from './ports/progress.ts'
-export { partitionsOf, type Renewal } from './ports/share.ts'
+export { ableNodes, type Lack, partitionsOf, type Ranked, type Renewal } from './ports/share.ts'
 export { partitionOf } from './ports/stable-hash.ts'
 export type {
   Claim,
@@ -94,17 +94,17 @@ export type {
   LoggedMessage,
   NewMessage,
   OpenStore,
-  ScheduleStore,
   Settlement,
   Store,
   StoredDeadLetter,
   StoredMessage,
   StoreOpening,
-  StoreStats,
   StoreTransactions,
   Subscription,
   TypeRange,
 } from './ports/store.ts'
+export type { StoreStats } from './ports/store-stats.ts'
+export type { ScheduleStore } from './ports/schedule-store.ts'
 export type { When } from './ports/when.ts'
 export { type Backoff, exponential, type ExponentialOptions, fixed, immediate } from './routing/backoff.ts'
 export type { Binding, BindOptions } from './routing/binding.ts'

@@ -62,6 +62,9 @@ export const RETRY = {
 /** How many messages of a durable handler may be set aside, retrying or dead in their lanes, before no more are read. */
 export const SCAN_AHEAD = 10_000
 
+/** How long a message waits that no live node can read, in milliseconds: 15 minutes, longer than most deploys take. */
+export const UNKNOWN_TYPE_MS = 900_000
+
 /** How long `stop()` waits for what was accepted, in milliseconds. */
 export const DEADLINE_MS = 10_000
 

@@ -81,7 +81,8 @@ export class DeadLetters {
   /**
    * Runs the dead letter with this id again, or all that match, the oldest death first: with all attempts anew, and with
    * `context.replayed`. One whose later messages are parked behind it runs in its place, and they follow when it succeeds;
-   * any other runs as the next of its key. It is there until it has succeeded; if it fails, it has a new cause.
+   * any other runs as the next of its key. It is there until it has succeeded; if it fails, it has a new cause. Where several
+   * nodes share a store, the one that works for its key runs it; then nobody can wait for what becomes of it elsewhere.
    *
    * @returns how many; with `waitForResponse`, what became of each.
    * @throws {DeadLetterUnavailable | NotAccepting | InvalidOption} as a rejection. Those of a filter that are being replayed
@@ -96,7 +97,7 @@ export class DeadLetters {
     const outcomes = this.#inMemory.replay(which, () => this.#checkAccepting())
     if (inStore !== undefined && (typeof which !== 'string' || outcomes.length === 0)) {
       this.#checkAccepting()
-      outcomes.push(...(await inStore.replay(which)))
+      outcomes.push(...(await inStore.replay(which, { isAwaited: options.waitForResponse === true })))
     }
     if (typeof which === 'string' && outcomes.length === 0) throw unknown(which)
     return options.waitForResponse ? (await Promise.all(outcomes)).flat() : outcomes.length

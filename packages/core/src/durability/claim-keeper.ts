@@ -1,6 +1,7 @@
 import type { Deadline, Deadlines } from '../engine/deadlines.ts'
 import { asError } from '../errors.ts'
 import type { Observer } from '../observe.ts'
+import type { Lack } from '../ports/share.ts'
 import type { Claim, OpenStore } from '../ports/store.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
 
@@ -9,8 +10,8 @@ export interface ClaimKeeperParts {
   readonly store: OpenStore
   readonly deadlines: Deadlines
   readonly observer: Observer
-  /** Works for what was taken. */
-  readonly take: (claims: readonly Claim[]) => Promise<void>
+  /** Works for what was taken, as soon as it has been brought back: until then it is renewed like all others. */
+  readonly take: (claims: readonly Claim[]) => void
   /** Brings to an end what another node should have, and gives it back. */
   readonly handOver: (claim: Claim) => void
   /** Works no more for what another node has, or may have. */
@@ -25,6 +26,8 @@ export interface ClaimKeeperParts {
 export class ClaimKeeper {
   readonly #parts: ClaimKeeperParts
   readonly #held = new Set<Claim>()
+  /** What this node has met, and cannot read; by what it is. */
+  readonly #lacks = new Map<string, Lack>()
   #next: Deadline | undefined
   #failures = 0
   #isOpen = false
@@ -52,6 +55,14 @@ export class ClaimKeeper {
     this.#isWanted = true
     // A store that fails is asked no sooner for that.
     if (this.#isOpen && this.#isTaking && !this.#isLooking && this.#failures === 0) void this.#look()
+  }
+
+  /** This node has met what it cannot read: where another one can, that should have all that may be such. */
+  lacks(lack: Lack): void {
+    const name = `${lack.subscription} ${lack.version} ${lack.type}`
+    if (this.#lacks.has(name)) return
+    this.#lacks.set(name, lack)
+    this.changed()
   }
 
   /** It was given back, or another node has it: that was found out elsewhere. */
@@ -99,7 +110,7 @@ export class ClaimKeeper {
   async #take(): Promise<void> {
     const taken = await this.#parts.store.claim()
     for (const claim of taken) this.#held.add(claim)
-    if (taken.length > 0) await this.#parts.take(taken)
+    if (taken.length > 0) this.#parts.take(taken)
   }
 
   /** Tells whether there may be something to take. */
@@ -107,7 +118,7 @@ export class ClaimKeeper {
     const { store, lose, handOver } = this.#parts
     if (store.renew === undefined) return true
     const asked = [...this.#held]
-    const renewal = await store.renew(asked)
+    const renewal = await store.renew(asked, [...this.#lacks.values()])
     const held = new Set(renewal.held.map(nameOf))
     for (const claim of asked) if (!held.has(nameOf(claim)) && this.#held.delete(claim)) lose(claim)
     if (!this.#isTaking) return false

@@ -20,6 +20,8 @@ export interface Replaying {
 export class DeadHeads {
   readonly #feed: Feed
   readonly #byLetter = new Map<string, Delivery>()
+  /** The ids of the letters that are being replayed here, or are about to be: until it is stored what came of it. */
+  readonly replaying: Set<string> = new Set()
 
   constructor(feed: Feed) {
     this.#feed = feed
@@ -27,6 +29,10 @@ export class DeadHeads {
 
   get size(): number {
     return this.#byLetter.size
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#byLetter.keys()]
   }
 
   has(letterId: string): boolean {
@@ -45,6 +51,7 @@ export class DeadHeads {
   /** Runs a dead letter once more: in the place that it holds, or as the next of its key. Its letter says that it does. */
   replay(letter: StoredDeadLetter, envelope: Envelope, of: Replaying): void {
     const { handler, engine } = this.#feed.parts
+    this.replaying.add(letter.id)
     const dead = this.#byLetter.get(letter.id)
     // One that ran out of time holds its lane by itself until its handler ends; then the lane goes on, with this one.
     const holds = dead?.state === 'dead'

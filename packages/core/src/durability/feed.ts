@@ -1,11 +1,13 @@
 import { Delivery, type Waiter } from '../engine/delivery.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Failures } from '../engine/failures.ts'
 import type { Handler } from '../engine/handler.ts'
 import type { Keeper, Kept } from '../engine/kept.ts'
 import { CodecError, LaneParked } from '../errors.ts'
 import { AHEAD } from '../ports/progress.ts'
 import type { Observer } from '../observe.ts'
-import type { Claim, OpenStore, TypeRange } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Claim, OpenStore, Subscription, TypeRange } from '../ports/store.ts'
 import type { Causing } from '../engine/caused.ts'
 import { DeadHeads } from './dead-heads.ts'
 import type { Journal } from './journal.ts'
@@ -16,6 +18,7 @@ import { Refill } from './refill.ts'
 import { SetAside } from './set-aside.ts'
 import type { StoredLetters } from './stored-letters.ts'
 import type { Suspects } from './suspects.ts'
+import { hasWaited, UnknownMessages, withoutWaiting } from './unknown-messages.ts'
 import { OF_ONE_KEY, Window } from './window.ts'
 
 const none: readonly TypeRange[] = []
@@ -24,6 +27,8 @@ const none: readonly TypeRange[] = []
 export interface FeedParts {
   readonly handler: Handler
   readonly claim: Claim
+  /** What this node knows of it. */
+  readonly subscription: Subscription
   readonly store: OpenStore
   readonly journal: Journal
   readonly engine: Engine
@@ -37,6 +42,8 @@ export interface FeedParts {
   readonly scanAhead: number
   /** Whoever waits for what becomes of a message, by its id. */
   readonly waiters: ReadonlyMap<string, Waiter>
+  /** To be called with what this node does not know, and another one may. */
+  readonly lacks: (lack: Lack) => void
 }
 
 /**
@@ -61,8 +68,10 @@ export class Feed implements Reading {
   readPosition: number
   readonly keeper: Keeper
   readonly refill: Refill
-  /** By type: which messages are its. */
-  readonly #taken: ReadonlyMap<string, readonly TypeRange[]>
+  /** Which messages are its, as the claim has said last; and the same by type. */
+  #takes: readonly TypeRange[] = none
+  #taken: ReadonlyMap<string, readonly TypeRange[]> = new Map()
+  readonly #unknown: UnknownMessages
   #isFull = false
   /** Whether the cursor has to wait for what is being committed. */
   #awaitsCommit = false
@@ -73,7 +82,7 @@ export class Feed implements Reading {
     this.keeper = new Keeping(this)
     this.refill = new Refill(this)
     this.dead = new DeadHeads(this)
-    this.#taken = Map.groupBy(parts.claim.takes, ({ type }) => type)
+    this.#unknown = new UnknownMessages(parts)
     const { progress } = parts.journal
     this.readPosition = parts.claim.isClean ? progress.cursor : progress.reach
   }
@@ -141,19 +150,32 @@ export class Feed implements Reading {
   }
 
   takes({ type, position }: { readonly type: string; readonly position: number }): boolean {
-    for (const { after, upTo } of this.#taken.get(type) ?? none) {
+    for (const { after, upTo } of this.#rangesOf(type)) {
       if (position > after && (upTo === undefined || position <= upTo)) return true
     }
     return false
   }
 
-  deliveryOf(message: ReadMessage, kept: Kept): Delivery {
+  #rangesOf(type: string): readonly TypeRange[] {
+    const { takes } = this.parts.claim
+    if (takes !== this.#takes) {
+      this.#takes = takes
+      this.#taken = Map.groupBy(takes, (range) => range.type)
+    }
+    return this.#taken.get(type) ?? none
+  }
+
+  /** @param failures what has gone wrong with it so far. */
+  deliveryOf(message: ReadMessage, kept: Kept, failures?: Failures): Delivery {
     const { handler, waiters, maxDepth } = this.parts
     const { envelope, fault, stored } = message
     const delivery = new Delivery(handler, envelope.message, envelope, waiters.get(stored.id))
     delivery.rest = { kept }
     kept.stored = stored
-    this.refuse(kept, fault ?? this.unfit(stored.type))
+    const reason = fault ?? this.unfit(stored.type)
+    this.refuse(kept, reason)
+    if (reason !== undefined) kept.waitMs = this.#unknown.waitMs(stored, reason)
+    if (failures !== undefined) delivery.rest.failures = this.#past(kept, failures)
     if (kept.isUnreadable || envelope.cause === undefined) return delivery
     const tooDeep = maxDepthExceeded(delivery, maxDepth)
     if (tooDeep !== undefined) delivery.rest.fault = tooDeep
@@ -167,12 +189,23 @@ export class Feed implements Reading {
     kept.isUnreadable = true
   }
 
-  /** The fault of a message of a type that its handler was bound to once, and is no more. */
+  /** What has gone wrong so far, which is nothing where it has only waited for this node. */
+  #past(kept: Kept, failures: Failures): Failures {
+    if (!hasWaited(failures)) return failures
+    if (!kept.isUnreadable) return withoutWaiting(failures)
+    kept.waitMs = undefined
+    return failures
+  }
+
+  /** The fault of a message of a type that its handler is not bound to: not any more, or on other nodes only. */
   unfit(type: string): Error | undefined {
-    const { handler } = this.parts
-    if (this.#taken.get(type)?.some(({ upTo }) => upTo === undefined)) return undefined
-    const text = `${handler.name} is not bound to '${type}' any more. Bind it again and replay, or discard.`
-    return new CodecError('TYPE_REMOVED', text)
+    const { handler, subscription } = this.parts
+    if (subscription.types.includes(type)) return undefined
+    const isTaken = this.#rangesOf(type).some(({ upTo }) => upTo === undefined)
+    const text = isTaken
+      ? `${handler.name} is bound to '${type}' on other nodes, and not here. Update this program first.`
+      : `${handler.name} is not bound to '${type}' any more. Bind it again and replay, or discard.`
+    return new CodecError(isTaken ? 'UNKNOWN_TYPE' : 'TYPE_REMOVED', text)
   }
 
   /** It waits in the store, behind others of its key. */

@@ -5,8 +5,10 @@ import { asError, ImproperlyConfigured } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
 import { SCAN_AHEAD } from '../options.ts'
-import type { Claim, OpenStore, Page, StoredDeadLetter } from '../ports/store.ts'
-import { StoreFailed } from '../store-errors.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Claim, OpenStore, Page, StoredDeadLetter, Subscription } from '../ports/store.ts'
+import { AskedLetters } from './asked-letters.ts'
+import { claimEnded } from './claim-ended.ts'
 import { ClaimKeeper } from './claim-keeper.ts'
 import { Feed } from './feed.ts'
 import { bringToRest, GivingBack } from './hand-over.ts'
@@ -27,6 +29,8 @@ export interface FeedsParts {
   /** Whoever waits for what becomes of a message, by its id. */
   readonly waiters: ReadonlyMap<string, Waiter>
   readonly maxDepth: number
+  /** What this node knows of its claims. */
+  readonly subscriptions: readonly Subscription[]
 }
 
 /** The feeds of a node: one for each claim that it has. They come and go with the claims. */
@@ -38,9 +42,16 @@ export class Feeds {
   readonly #suspects = new Suspects()
   readonly #reader: LogReader
   readonly #keeper: ClaimKeeper
+  readonly #asked: AskedLetters
   /** What may be given back in order: claims of which nothing is left from before that is not written. */
   readonly #inOrder = new Set<Claim>()
   readonly #givingBack: GivingBack
+  /** Claims that are being brought back, or wait for that. */
+  readonly #recovering = new Set<Claim>()
+  /** Resolves when all of them have been. */
+  #recovered: Promise<void> = Promise.resolve()
+  /** Whether some of them should have been handed over meanwhile. */
+  #isOwing = false
   #isPaused = false
 
   constructor(parts: FeedsParts) {
@@ -48,10 +59,12 @@ export class Feeds {
     const { clock, deadlines } = engine
     this.#parts = parts
     this.#reader = new LogReader({ store, codec, clock, deadlines, observer })
-    const take = (claims: readonly Claim[]): Promise<void> => this.#take(claims)
+    const take = (claims: readonly Claim[]): void => this.#take(claims)
     const handOver = (claim: Claim): void => void this.#handOver(claim)
     const lose = (claim: Claim): void => this.#lose(claim, claimEnded(claim))
     this.#keeper = new ClaimKeeper({ store, deadlines, observer, take, handOver, lose })
+    const recovered = (): Feed[] => [...this].filter((feed) => !this.#recovering.has(feed.parts.claim))
+    this.#asked = new AskedLetters({ store, observer, deadlines, feeds: recovered })
     this.#givingBack = new GivingBack({
       store,
       deadlines,
@@ -76,16 +89,25 @@ export class Feeds {
     return this.#keeper.changed
   }
 
+  /** To be called when dead letters are replayed, or were removed, without whoever has their claims. */
+  get lettersChanged(): () => void {
+    return this.#asked.wake
+  }
+
   /** Brings back what is left from before, and begins to read. */
   async start(): Promise<void> {
     const { store } = this.#parts
-    const feeds = (await store.claim()).map((claim) => this.#open(claim))
-    for (const { parts } of feeds) if (parts.claim.isClean) this.#inOrder.add(parts.claim)
-    let suspects = 0
-    for (const feed of feeds) suspects += await this.#bringBack(feed)
-    this.#saySuspects(suspects)
+    const claims = await store.claim()
+    for (const claim of claims) {
+      this.#recovering.add(claim)
+      if (claim.isClean) this.#inOrder.add(claim)
+    }
+    this.#keeper.begin(claims)
+    const recovered = this.#bringAllBack(claims, (claim) => this.#bringBack(claim))
+    this.#recovered = recovered.catch(() => {}) // Whoever starts is told.
+    await recovered
     this.#reader.begin()
-    this.#keeper.begin(feeds.filter(({ isOpen }) => isOpen).map(({ parts }) => parts.claim))
+    this.#asked.begin()
   }
 
   /** Where a dead letter came from, if that is run here. */
@@ -101,6 +123,7 @@ export class Feeds {
   pause(): void {
     this.#isPaused = true
     this.#reader.stop()
+    this.#asked.stop()
     this.#keeper.takeNoMore()
     this.#suspects.stop()
     for (const feed of this) feed.isOpen = false
@@ -129,7 +152,8 @@ export class Feeds {
   }
 
   /** What is left from before comes first, then what is new. Gives how many are suspect. */
-  async #bringBack(feed: Feed): Promise<number> {
+  async #bringBack(claim: Claim): Promise<number> {
+    const feed = this.#open(claim)
     const suspects = await recover(feed)
     if (!feed.isOpen) {
       // It was lost meanwhile, or the node stops.
@@ -143,35 +167,54 @@ export class Feeds {
   }
 
   /** Nobody had them any more. */
-  async #take(claims: readonly Claim[]): Promise<void> {
+  #take(claims: readonly Claim[]): void {
     for (const claim of claims) {
       // It may have been this node's own, and not renewed in time.
-      const before = this.#byName.get(feedName(claim))
-      if (before !== undefined) this.#lose(before.parts.claim, claimEnded(claim))
+      const before = this.#byName.get(feedName(claim))?.parts.claim
+      const waiting = [...this.#recovering].find((one) => feedName(one) === feedName(claim))
+      for (const own of [before, waiting]) if (own !== undefined) this.#lose(own, claimEnded(own))
     }
+    for (const claim of claims) this.#recovering.add(claim)
+    this.#recovered = this.#recovered.then(() => this.#bringAllBack(claims, (claim) => this.#tryToBringBack(claim)))
+  }
+
+  /** One after the other. */
+  async #bringAllBack(claims: readonly Claim[], bringBack: (claim: Claim) => Promise<number>): Promise<void> {
     let suspects = 0
     for (const claim of claims) {
-      if (this.#isPaused) {
-        this.#nothingStarted(claim)
-        continue
-      }
-      const feed = this.#open(claim)
-      try {
-        suspects += await this.#bringBack(feed)
-      } catch (thrown) {
-        // It is not renewed, and when it has ended somebody takes it anew.
-        this.#lose(claim, asError(thrown))
-        this.#letGo(feed)
-      }
+      if (!this.#recovering.has(claim)) continue // It was lost meanwhile.
+      suspects += await bringBack(claim)
+      this.#recovering.delete(claim)
     }
     this.#saySuspects(suspects)
     this.#reader.wake()
+    if (this.#parts.store.isShared) this.#asked.wake() // What was asked for while they were brought back.
+    if (!this.#isOwing) return
+    this.#isOwing = false
+    this.#keeper.changed()
+  }
+
+  async #tryToBringBack(claim: Claim): Promise<number> {
+    if (this.#isPaused) {
+      this.#nothingStarted(claim)
+      return 0
+    }
+    try {
+      return await this.#bringBack(claim)
+    } catch (thrown) {
+      // It is not renewed, and when it has ended somebody takes it anew.
+      const feed = this.#feedOf(claim)
+      this.#lose(claim, asError(thrown))
+      if (feed !== undefined) this.#letGo(feed)
+      return 0
+    }
   }
 
   /** Another node should have it: it is given back when what runs has ended. */
   async #handOver(claim: Claim): Promise<void> {
     const feed = this.#feedOf(claim)
-    if (feed?.isOpen !== true) return
+    if (this.#recovering.has(claim)) this.#isOwing = true
+    if (feed?.isOpen !== true || this.#recovering.has(claim)) return
     const isLost = (): boolean => this.#feedOf(claim) !== feed
     await bringToRest(feed, isLost)
     if (isLost()) return
@@ -187,10 +230,12 @@ export class Feeds {
   #lose(claim: Claim, error: Error): void {
     const feed = this.#feedOf(claim)
     this.#forget(claim)
-    if (feed === undefined) return // It was about to be given back.
+    const isWaiting = this.#recovering.delete(claim)
+    if (feed === undefined && !isWaiting) return // It was about to be given back.
+    this.#parts.observer.say('claimLost', { store: this.#parts.store.name, handler: claim.subscription, error })
+    if (feed === undefined) return
     feed.isOpen = false
     this.#remove(feed)
-    this.#parts.observer.say('claimLost', { store: this.#parts.store.name, handler: claim.subscription, error })
     feed.parts.journal.giveUp()
     this.#letGo(feed)
     feed.whenOneEnds?.()
@@ -231,7 +276,8 @@ export class Feeds {
     const { store, engine, observer } = this.#parts
     const { scanAhead = SCAN_AHEAD } = store
     const handler = engine.handlers.get(claim.subscription)
-    if (handler === undefined) {
+    const subscription = this.#parts.subscriptions.find(({ name }) => name === claim.subscription)
+    if (handler === undefined || subscription === undefined) {
       throw new ImproperlyConfigured(
         'UNKNOWN_CLAIM',
         `The store gave a claim of ${claim.subscription}, which is not bound.`,
@@ -239,20 +285,13 @@ export class Feeds {
     }
     const whenLost = (error: Error): void => this.#lose(claim, error)
     const journal = new Journal({ store, claim, observer, deadlines: engine.deadlines, whenLost })
-    const parts = { ...this.#parts, handler, claim, journal, scanAhead, reader: this.#reader }
-    const feed = new Feed({ ...parts, suspects: this.#suspects })
+    const lacks = (lack: Lack): void => this.#keeper.lacks(lack)
+    const parts = { ...this.#parts, handler, claim, subscription, journal, scanAhead, lacks }
+    const feed = new Feed({ ...parts, reader: this.#reader, suspects: this.#suspects })
     this.#journals.add(journal)
     this.#byName.set(feedName(claim), feed)
     return feed
   }
-}
-
-function claimEnded({ subscription }: Claim): StoreFailed {
-  const what = `The claim of ${subscription} has ended: it was not renewed in time.`
-  return new StoreFailed(
-    'CLAIM_LOST',
-    `${what} Another node has it, or will; what runs here can store nothing any more.`,
-  )
 }
 
 function feedName({ subscription, partition }: { readonly subscription: string; readonly partition: number }): string {

@@ -27,6 +27,7 @@ export class Keeping implements Keeper {
     if (replays !== undefined) {
       journal.revive(replays)
       this.#feed.dead.remove(replays)
+      this.#replayEnds(replays)
     }
     if (delivery.rest?.recorded !== undefined && kept.caused !== undefined) this.#cause(kept.caused, tell)
     else if (tell !== undefined) journal.whenWritten(tell)
@@ -72,13 +73,14 @@ export class Keeping implements Keeper {
   bury(delivery: Delivery, letter: StoredLetter, told: () => void): void {
     const feed = this.#feed
     const { journal, handler, letters, claim } = feed.parts
-    const { kept } = restOf(delivery)
+    const { kept, replays } = restOf(delivery)
     const isAsStored = letter.envelope === delivery.envelope // Else it was redacted.
     journal.bury(letters.stored(letter, claim, isAsStored ? kept.stored : undefined))
     if (delivery.key !== undefined && handler.onDead === 'park' && kept.position !== undefined) {
       this.#except(kept, { state: 'dead', key: delivery.key, note: letter.id })
       feed.dead.add(letter.id, delivery)
     } else this.#close(kept)
+    if (replays !== undefined) this.#replayEnds(replays)
     journal.whenWritten(told)
   }
 
@@ -128,7 +130,10 @@ export class Keeping implements Keeper {
       kept.isCommitting = false
       this.#feed.committed()
     }
-    if (replays !== undefined) this.#feed.dead.remove(replays)
+    if (replays !== undefined) {
+      this.#feed.dead.remove(replays)
+      this.#feed.dead.replaying.delete(replays)
+    }
     if (working.caused !== undefined) causing.release(working.caused, isNew)
   }
 
@@ -138,6 +143,11 @@ export class Keeping implements Keeper {
     this.#feed.parts.journal.except({ dueAt: undefined, ...exception, position })
     this.#feed.window.becameException(position)
     kept.isException = true
+  }
+
+  #replayEnds(letterId: string): void {
+    const { dead, parts } = this.#feed
+    parts.journal.whenWritten(() => dead.replaying.delete(letterId))
   }
 
   /** A message is finished. */

@@ -26,5 +26,5 @@ export function notBound(id: string, handler: string): DeadLetterUnavailable {
 /** A dead letter whose lane is another node's, or will be. */
 export function notHere(id: string, handler: string): DeadLetterUnavailable {
   const what = `The dead letter '${id}' is of ${handler}, and another node works for its key, or is about to.`
-  return new DeadLetterUnavailable(`${what} Replay it there.`)
+  return new DeadLetterUnavailable(`${what} Ask that node.`)
 }

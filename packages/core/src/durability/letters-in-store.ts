@@ -6,6 +6,7 @@ import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../ports/dead
 import type { StoredDeadLetter, StoredMessage } from '../ports/store.ts'
 import type { Feed } from './feed.ts'
 import { Join } from '../engine/join.ts'
+import { Stopped } from '../errors.ts'
 import { beingReplayed, type LetterBox, notBound, notHere } from './letter-box.ts'
 import type { Persistence } from './persistence.ts'
 import { attemptsOf } from './stored-failures.ts'
@@ -38,30 +39,60 @@ export class LettersInStore implements LetterBox {
     return letter && this.#shown(letter)
   }
 
-  /** @throws {DeadLetterUnavailable} */
-  async replay(which: string | DeadLetterFilter): Promise<Promise<Outcome[]>[]> {
+  /**
+   * Replays those of other nodes' lanes too: they are told.
+   *
+   * @param of.isAwaited whether somebody waits for what becomes of them: that is only known where it happens.
+   * @returns what becomes of each; of what happens elsewhere, only that.
+   * @throws {DeadLetterUnavailable} before any replay has begun.
+   */
+  async replay(
+    which: string | DeadLetterFilter,
+    { isAwaited }: { readonly isAwaited: boolean },
+  ): Promise<Promise<Outcome[]>[]> {
     const letters = await this.#found(which)
-    for (const letter of letters) this.#feedOf(letter)
+    for (const letter of letters) if (isAwaited) this.#feedOf(letter)
+    for (const { id, subscription } of letters)
+      if (!this.#engine.handlers.has(subscription)) throw notBound(id, subscription)
     const outcomes: Promise<Outcome[]>[] = []
     for (const letter of letters) {
-      if (!(await this.#persistence.store.deadLetters.beginReplay(letter.id))) continue
-      outcomes.push(this.#begin(await this.#feedStill(letter), letter))
+      const feed = this.#feedHere(letter)
+      if (!(await this.#beginReplay(letter, feed))) continue
+      outcomes.push(this.#begin(feed, letter))
     }
     return outcomes
   }
 
+  /** From then on it is being replayed: nobody else here begins it, also if what the store says comes before its answer. */
+  async #beginReplay({ id }: StoredDeadLetter, feed: Feed | undefined, edited?: StoredMessage): Promise<boolean> {
+    const isOther = feed?.dead.replaying.has(id) === true
+    feed?.dead.replaying.add(id)
+    let hasBegun = false
+    try {
+      hasBegun = await this.#persistence.store.deadLetters.beginReplay(id, edited)
+    } finally {
+      if (!hasBegun && !isOther) {
+        feed?.dead.replaying.delete(id)
+        // Another node may have begun it for this one, which took it for this one's own meanwhile.
+        this.#persistence.feeds.lettersChanged()
+      }
+    }
+    return hasBegun
+  }
+
   /** @throws {DeadLetterUnavailable | CodecError} */
   async replayEdited(id: string, envelope: Envelope): Promise<Promise<Outcome[]>[]> {
-    const { store, letters } = this.#persistence
+    const { letters } = this.#persistence
     const [letter] = await this.#found(id)
     if (letter === undefined) throw beingReplayed(id)
-    const { name: handler } = this.#feedOf(letter).parts.handler
+    const feed = this.#feedOf(letter)
+    const { name: handler } = feed.parts.handler
     // What is kept is redacted; what is replayed is not.
     const redacted = this.#engine.letters.redacted({ envelope, handler, attempts: attemptsOf(letter.attempts) })
     letters.message(envelope)
     const message: StoredMessage = letters.kept(redacted.envelope)
-    if (!(await store.deadLetters.beginReplay(id, message))) throw beingReplayed(id)
-    return [this.#begin(await this.#feedStill(letter), letter, envelope)]
+    if (!(await this.#beginReplay(letter, feed, message))) throw beingReplayed(id)
+    return [this.#begin(feed, letter, envelope)]
   }
 
   /** Gives how many. @throws {DeadLetterUnavailable} */
@@ -76,8 +107,13 @@ export class LettersInStore implements LetterBox {
     return removed.length
   }
 
+  /** @throws {DeadLetterUnavailable} where one of another node's lanes has others parked behind it: then nothing is erased. */
   async erase(key: string): Promise<{ readonly letters: number; readonly parked: number }> {
-    const removed = await this.#remove(await this.#found({ key }))
+    const found = await this.#found({ key })
+    // What is parked behind them, only that node can take away.
+    for (const letter of found)
+      if (this.#engine.handlers.get(letter.subscription)?.onDead === 'park') this.#feedOf(letter)
+    const removed = await this.#remove(found)
     let parked = 0
     for (const letter of removed) {
       const feed = this.#persistence.feedOf(letter)
@@ -119,23 +155,25 @@ export class LettersInStore implements LetterBox {
 
   /** @throws {DeadLetterUnavailable} where its handler does not run here, or another node is about to go on with its lane. */
   #feedOf(letter: StoredDeadLetter): Feed {
-    const feed = this.#persistence.feedOf(letter)
-    if (feed !== undefined && !feed.isLeaving) return feed
+    const feed = this.#feedHere(letter)
+    if (feed !== undefined) return feed
     const isBound = this.#engine.handlers.has(letter.subscription)
     throw isBound ? notHere(letter.id, letter.subscription) : notBound(letter.id, letter.subscription)
   }
 
-  /** The same, when its replay has begun: where its lane has left meanwhile, it is dead as it was before. */
-  async #feedStill(letter: StoredDeadLetter): Promise<Feed> {
-    try {
-      return this.#feedOf(letter)
-    } catch (error) {
-      await this.#persistence.store.deadLetters.endReplay(letter.id)
-      throw error
-    }
+  #feedHere(letter: StoredDeadLetter): Feed | undefined {
+    const feed = this.#persistence.feedOf(letter)
+    return feed?.isLeaving === true ? undefined : feed
   }
 
-  #begin(feed: Feed, letter: StoredDeadLetter, edited?: Envelope): Promise<Outcome[]> {
+  /** @param feed that which had its lane before its replay began, if that was here. */
+  #begin(feed: Feed | undefined, letter: StoredDeadLetter, edited?: Envelope): Promise<Outcome[]> {
+    if (feed === undefined || this.#feedHere(letter) !== feed) {
+      // Whoever has it now is told by the store; that may be this node.
+      this.#persistence.feeds.lettersChanged()
+      const error = new Stopped(`Another node works for the key of the dead letter '${letter.id}', and replays it.`)
+      return Promise.resolve([{ handler: letter.subscription, status: 'stopped', error }])
+    }
     const envelope = edited ?? this.#persistence.letters.envelope(letter)
     const join = new Join([feed.parts.handler])
     const { joins } = this.#persistence

@@ -54,6 +54,7 @@ export class Persistence implements Causing {
     let wake = (): void => {}
     let appended = (_page: Page): void => {}
     let claimsChanged = (): void => {}
+    let lettersChanged = (): void => {}
     const opened = await store.open({
       service,
       subscriptions,
@@ -61,6 +62,7 @@ export class Persistence implements Causing {
       wake: () => wake(),
       appended: (page) => appended(page),
       claimsChanged: () => claimsChanged(),
+      lettersChanged: () => lettersChanged(),
       failed: (error, delayMs) => {
         observer.say('storeFailed', { store: store.name, handler: undefined, error, delayMs })
       },
@@ -70,6 +72,7 @@ export class Persistence implements Causing {
     wake = persistence.feeds.wake
     appended = persistence.feeds.appended
     claimsChanged = persistence.feeds.claimsChanged
+    lettersChanged = persistence.feeds.lettersChanged
     return persistence
   }
 

@@ -6,6 +6,7 @@ import type { Feed } from './feed.ts'
 import type { ReadMessage } from './log-reader.ts'
 import { resumeReplays } from './resume-replays.ts'
 import { failuresOf } from './stored-failures.ts'
+import { hasWaited } from './unknown-messages.ts'
 
 /** How many messages are brought back at a time. */
 const PAGE = 256
@@ -83,9 +84,9 @@ async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Pro
       continue
     }
     const kept: Kept = { keeper: feed.keeper, position, isException: true }
-    const delivery = feed.deliveryOf(message, kept)
+    const failures = note === undefined ? new Failures() : failuresOf(note)
+    const delivery = feed.deliveryOf(message, kept, failures)
     const { key } = delivery
-    delivery.more().failures = note === undefined ? new Failures() : failuresOf(note)
     if (key !== undefined && handler.lanes.of(key) !== undefined) {
       // A handler from before the stop still has the lane: it starts when that ends, and nobody says so then.
       feed.window.enter(key, kept)
@@ -96,7 +97,9 @@ async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Pro
       })
     } else {
       feed.retrying += 1
-      engine.held.hold(delivery, Math.max(0, dueAt - store.now()))
+      // What has only waited for a node that can read it is due now.
+      const isDue = hasWaited(failures) && !kept.isUnreadable
+      engine.held.hold(delivery, isDue ? 0 : Math.max(0, dueAt - store.now()))
     }
   }
 }

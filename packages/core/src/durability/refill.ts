@@ -99,8 +99,7 @@ export class Refill {
     }
     const kept: Kept = { keeper: feed.keeper, position, isException: true, whenLeft }
     feed.window.enter(key, kept)
-    const delivery = feed.deliveryOf(message, kept)
-    if (note !== undefined) delivery.more().failures = failuresOf(note)
+    const delivery = feed.deliveryOf(message, kept, note === undefined ? undefined : failuresOf(note))
     if (state === 'alone') kept.fault ??= new ProcessCrashed(handler.name, message.stored.type)
     else {
       // Behind somebody else in its lane, a replay say, it is not what runs.

@@ -14,8 +14,9 @@ const CRASHED = 'PROCESS_CRASHED'
 export async function resumeReplays(feed: Feed): Promise<void> {
   const { store, claim, letters, observer, handler, suspects } = feed.parts
   for (const letter of await store.deadLetters.replaying(claim.subscription)) {
-    if (letter.partition !== claim.partition) continue
+    if (letter.partition !== claim.partition || feed.dead.replaying.has(letter.id)) continue
     if (claim.isClean || letter.error !== CRASHED) {
+      feed.dead.replaying.add(letter.id)
       suspects.add(feed, (whenLeft) => replayAlone(feed, letter, whenLeft))
       continue
     }

@@ -1,5 +1,6 @@
 import type { Handler } from '../engine/handler.ts'
 import type { MessageType } from '../message/message-type.ts'
+import { contractOf } from '../message/contract.ts'
 import { typeName } from '../message/message-type.ts'
 import type { Subscription } from '../ports/store.ts'
 import { type Binding, routerName } from '../routing/binding.ts'
@@ -20,17 +21,18 @@ export function subscriptionsOf(
     routers.flatMap(({ bindings }) => bindings),
     messages,
   )
-  const taken = new Map<Binding, Set<string>>()
+  const taken = new Map<Binding, Map<string, number>>()
   for (const type of types) {
     for (const binding of routers.flatMap((router) => router.find(type))) {
-      const of = taken.get(binding) ?? new Set()
-      taken.set(binding, of.add(typeName(type)))
+      const of = taken.get(binding) ?? new Map<string, number>()
+      taken.set(binding, of.set(typeName(type), typeof type === 'string' ? 1 : contractOf(type).version))
     }
   }
   return [...handlers]
     .filter(([, { isDurable }]) => isDurable)
     .map(([binding, { name }]): Subscription => {
       const formerly = binding.formerly.map((former) => `${routerName[binding.router]}/${former}`)
-      return { name, formerly, types: [...(taken.get(binding) ?? [])], from: binding.from }
+      const versions = taken.get(binding) ?? new Map<string, number>()
+      return { name, formerly, types: [...versions.keys()], versions, from: binding.from }
     })
 }

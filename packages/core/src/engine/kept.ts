@@ -38,10 +38,12 @@ export interface Kept {
   readonly position: number | undefined
   /** Whether there is an exception of it in the store. */
   isException: boolean
-  /** Why it has failed before it was called: the process crashed in it, or its message cannot be read. Thrown once. */
+  /** Why it has failed before it was called: the process crashed in it, or its message cannot be read. A crash is thrown once. */
   fault?: Error | undefined
-  /** Whether its message cannot be read: then no other attempt will help. */
+  /** Whether its message cannot be read: then no other attempt will help here. */
   isUnreadable?: boolean
+  /** For how long it waits for a node that can read it, in milliseconds, before it is dead; `undefined` if it does not, or has. */
+  waitMs?: number | undefined
   /** Its message as it was stored, where it is that: a handler may change what it is given. */
   stored?: StoredMessage | undefined
   /** Whether its commit is on its way to the store. */

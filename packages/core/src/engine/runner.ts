@@ -229,8 +229,8 @@ export class Runner implements WorkerEngine {
 /** @throws what a delivery is to fail with before its handler is called. */
 function refuseFaulty({ fault, kept }: Rest): void {
   if (fault !== undefined) throw fault
-  const thrownOnce = kept?.fault
-  if (kept === undefined || thrownOnce === undefined) return
-  kept.fault = undefined
-  throw thrownOnce
+  const before = kept?.fault
+  if (kept === undefined || before === undefined) return
+  if (!kept.isUnreadable) kept.fault = undefined
+  throw before
 }

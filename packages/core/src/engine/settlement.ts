@@ -226,10 +226,9 @@ export class Settlement {
   #decide(delivery: Delivery, error: Error): Recovery {
     const { observer, clock } = this.#parts
     const { target, envelope, handler, rest } = delivery
-    if (rest?.kept?.isUnreadable) return dead
+    if (rest?.kept?.isUnreadable) return ofUnreadable(rest.kept)
     try {
-      const recovery = target.recover(error, failedOf(delivery, clock.now(), this.#parts.random())) ?? dead
-      return checked(recovery)
+      return checked(target.recover(error, failedOf(delivery, clock.now(), this.#parts.random())) ?? dead)
     } catch (thrown) {
       observer.say('recoverFailed', { envelope, handler, error: asError(thrown) })
       return dead
@@ -268,6 +267,13 @@ export class Settlement {
 }
 
 const dead: Recovery = { outcome: 'dead' }
+
+/** It waits once, for a node that can read it. */
+function ofUnreadable(kept: Kept): Recovery {
+  const { waitMs: delayMs } = kept
+  kept.waitMs = undefined
+  return delayMs === undefined ? dead : { outcome: 'retry', delayMs, isFree: true }
+}
 
 function failedOf(delivery: Delivery, now: number, random: number): FailedDelivery {
   const { id, type, message, handler, key, headers, attempt, replayed, rest } = delivery

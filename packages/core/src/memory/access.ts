@@ -5,6 +5,8 @@ export interface Access {
   /** @throws {StoreFailed} `STORE_CLOSED` */
   readonly checkOpen: () => void
   readonly write: <T>(step: () => T) => Promise<T>
+  /** Tells the other openings that dead letters are replayed, or were removed. */
+  readonly lettersChanged: () => void
   /** Writes when none of these messages is in flight elsewhere. */
   readonly writeMessages: <T>(messages: readonly NewMessage[], step: () => T) => Promise<T>
 }

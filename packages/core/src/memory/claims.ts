@@ -1,5 +1,5 @@
 import type { Span } from '../ports/progress.ts'
-import type { Renewal } from '../ports/share.ts'
+import type { Lack, Renewal } from '../ports/share.ts'
 import type { Claim, Settlement, TypeRange } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import type { ClaimRow, Contents, Holder, SubscriptionRow, TypeRow } from './contents.ts'
@@ -8,7 +8,7 @@ import { lives, shareOf } from './members.ts'
 /** Takes the claims of a node's subscriptions that nobody has, as far as they are its share. */
 export function claimFree(contents: Contents, holder: Holder): Claim[] {
   const { settings, time, subscriptions } = contents
-  const rows = holder.member.subscriptions.flatMap((name) => subscriptions.get(name) ?? [])
+  const rows = holder.member.subscriptions.flatMap(({ name }) => subscriptions.get(name) ?? [])
   return rows.flatMap((row) => {
     const share = settings.isShared ? shareOf(contents, holder.member, row.name) : undefined
     return row.claims.flatMap((claim, partition) => {
@@ -28,10 +28,24 @@ function isFree({ settings, time }: Contents, { holder, heldUntil }: ClaimRow): 
   return settings.isShared ? heldUntil <= time : !holder.isOpen
 }
 
-function claimOf({ name, ranges, claims }: SubscriptionRow, partition: number, isClean: boolean): Claim {
-  const { epoch, progress } = claims[partition] as ClaimRow
-  const takes = ranges.map((range) => rangeIn(range, partition))
-  return { subscription: name, partition, epoch, progress: progress.copy(), isClean, takes }
+function claimOf(row: SubscriptionRow, partition: number, isClean: boolean): Claim {
+  const { epoch, progress } = row.claims[partition] as ClaimRow
+  let { ranges } = row
+  let takes = ranges.map((range) => rangeIn(range, partition))
+  return {
+    subscription: row.name,
+    partition,
+    epoch,
+    progress: progress.copy(),
+    isClean,
+    get takes() {
+      if (ranges !== row.ranges) {
+        ranges = row.ranges
+        takes = ranges.map((range) => rangeIn(range, partition))
+      }
+      return takes
+    },
+  }
 }
 
 export function rangeIn({ type, after, upTo }: TypeRow, partition: number): TypeRange {
@@ -64,8 +78,13 @@ export function settleClaim(row: ClaimRow, { reached, done, exceptions, cleared 
 }
 
 /** Keeps claims for another lease. */
-export function renew(contents: Contents, holder: Holder, claims: readonly Claim[]): Renewal {
+export function renew(
+  contents: Contents,
+  holder: Holder,
+  { claims, lacks }: { readonly claims: readonly Claim[]; readonly lacks: readonly Lack[] },
+): Renewal {
   lives(contents, holder.member)
+  holder.member.lacks = lacks
   const held = claims.filter((claim) => {
     const row = rowOf(contents, holder, claim)
     if (row !== undefined) row.heldUntil = contents.time + contents.settings.leaseMs

@@ -1,5 +1,6 @@
 import type { Progress } from '../ports/progress.ts'
-import type { Exception, LoggedMessage, NewMessage, StoredDeadLetter } from '../ports/store.ts'
+import type { Lack } from '../ports/share.ts'
+import type { Exception, LoggedMessage, NewMessage, StoredDeadLetter, Subscription } from '../ports/store.ts'
 
 /** How a memory store works. */
 export interface Settings {
@@ -8,6 +9,7 @@ export interface Settings {
   /** Whether what is finished stays in the log. */
   readonly keeps: boolean
   readonly isShared: boolean
+  readonly unknownTypeMs: number
 }
 
 /**
@@ -53,7 +55,8 @@ export interface LetterRow {
 
 export interface SubscriptionRow {
   readonly name: string
-  readonly ranges: TypeRow[]
+  /** Another array when they have changed. */
+  ranges: readonly TypeRow[]
   /** One for each partition. */
   readonly claims: readonly ClaimRow[]
 }
@@ -79,8 +82,9 @@ export interface ClaimRow {
 /** A node, as the others know it. */
 export interface Member {
   readonly name: string
-  /** The names of its subscriptions. */
-  readonly subscriptions: readonly string[]
+  readonly subscriptions: readonly Subscription[]
+  /** What it has met, and cannot read. */
+  lacks: readonly Lack[]
   /** Until when it is live, unless it renews. */
   liveUntil: number
 }

@@ -5,7 +5,7 @@ import type { Contents } from './contents.ts'
 import { copyOf } from './log.ts'
 
 /** The dead letters, as an opening gives them out. */
-export function deadLetterLogOf(contents: Contents, { checkOpen, write }: Access): DeadLetterLog {
+export function deadLetterLogOf(contents: Contents, { checkOpen, write, lettersChanged }: Access): DeadLetterLog {
   return {
     get: async (id) => {
       checkOpen()
@@ -16,13 +16,21 @@ export function deadLetterLogOf(contents: Contents, { checkOpen, write }: Access
       checkOpen()
       return listLetters(contents, filter, page)
     },
-    beginReplay: (id, edited) => write(() => beginReplay(contents, id, edited)),
+    beginReplay: async (id, edited) => {
+      const hasBegun = await write(() => beginReplay(contents, id, edited))
+      if (hasBegun) lettersChanged()
+      return hasBegun
+    },
     endReplay: (id) => write(() => endReplay(contents, id)),
     replaying: async (subscription) => {
       checkOpen()
       return replaying(contents, subscription)
     },
-    remove: (ids) => write(() => removeLetters(contents, ids)),
+    remove: async (ids) => {
+      const removed = await write(() => removeLetters(contents, ids))
+      if (removed.length > 0) lettersChanged()
+      return removed
+    },
   }
 }
 

@@ -1,10 +1,11 @@
-import { partitionsOf } from '../ports/share.ts'
+import { ableNodes, partitionsOf, type Ranked } from '../ports/share.ts'
+import type { Subscription } from '../ports/store.ts'
 import type { Contents, Member } from './contents.ts'
 
 /** A node opens the store: it is live from now on. */
-export function enter(contents: Contents, subscriptions: readonly string[]): Member {
+export function enter(contents: Contents, subscriptions: readonly Subscription[]): Member {
   contents.openings += 1
-  const member = { name: `node ${contents.openings}`, subscriptions, liveUntil: 0 }
+  const member: Member = { name: `node ${contents.openings}`, subscriptions, lacks: [], liveUntil: 0 }
   lives(contents, member)
   return member
 }
@@ -17,8 +18,15 @@ export function lives({ members, time, settings }: Contents, member: Member): vo
 }
 
 /** Which partitions of a subscription are a node's: it is live, since it asks. */
-export function shareOf(contents: Contents, { name }: Member, subscription: string): ReadonlySet<number> {
+export function shareOf(contents: Contents, member: Member, subscription: string): ReadonlySet<number> {
   const { members, time, logs } = contents
-  const others = [...members.values()].filter((one) => one.liveUntil > time && one.subscriptions.includes(subscription))
-  return partitionsOf(name, [name, ...others.map((one) => one.name)], logs.length)
+  const live = new Set([member, ...[...members.values()].filter(({ liveUntil }) => liveUntil > time)])
+  return partitionsOf(member.name, ableNodes([...live].flatMap((one) => rankedOf(one, subscription))), logs.length)
+}
+
+function rankedOf({ name: node, subscriptions, lacks }: Member, subscription: string): Ranked[] {
+  const own = subscriptions.find(({ name }) => name === subscription)
+  if (own === undefined) return []
+  const { types, versions = new Map() } = own
+  return [{ node, types, versions, lacks: lacks.filter((lack) => lack.subscription === subscription) }]
 }

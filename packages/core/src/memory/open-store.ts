@@ -1,7 +1,9 @@
-import type { DeadLetterLog, ScheduleStore } from '../ports/store.ts'
+import type { DeadLetterLog } from '../ports/store.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import type { Claim, Exception, Finding, LoggedMessage, NewMessage, OpenStore } from '../ports/store.ts'
-import type { Settlement, StoreOpening, StoreStats } from '../ports/store.ts'
-import type { Renewal } from '../ports/share.ts'
+import type { Settlement, StoreOpening } from '../ports/store.ts'
+import type { StoreStats } from '../ports/store-stats.ts'
+import type { Lack, Renewal } from '../ports/share.ts'
 import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction, StoreFailed } from '../store-errors.ts'
 import type { Access } from './access.ts'
@@ -32,7 +34,8 @@ export class MemoryOpenStore implements OpenStore, Holder {
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
   readonly leaseMs?: number
-  readonly renew?: (claims: readonly Claim[]) => Promise<Renewal>
+  readonly renew?: (claims: readonly Claim[], lacks?: readonly Lack[]) => Promise<Renewal>
+  readonly unknownTypeMs?: number
   readonly #shared: Shared
   readonly #time: StoreTime
   readonly #contents: Contents
@@ -48,21 +51,20 @@ export class MemoryOpenStore implements OpenStore, Holder {
     this.name = nameOf(shared.contents)
     this.isShared = shared.contents.settings.isShared
     this.opening = opening
-    this.member = enter(
-      shared.contents,
-      opening.subscriptions.map(({ name }) => name),
-    )
+    this.member = enter(shared.contents, opening.subscriptions)
     this.findings = findings
     const access: Access = {
       checkOpen: () => this.#checkOpen(),
       write: (step) => this.#write(step),
+      lettersChanged: () => this.#tellOthers(({ lettersChanged }) => lettersChanged),
       writeMessages: (messages, step) => this.#writeMessages(messages, step),
     }
     this.deadLetters = deadLetterLogOf(shared.contents, access)
     this.schedules = scheduleStoreOf(shared.contents, access)
     if (shared.contents.settings.isShared) {
       this.leaseMs = shared.contents.settings.leaseMs
-      this.renew = (claims) => this.#write(() => renew(this.#contents, this, claims))
+      this.unknownTypeMs = shared.contents.settings.unknownTypeMs
+      this.renew = (claims, lacks = []) => this.#write(() => renew(this.#contents, this, { claims, lacks }))
     }
   }
 
@@ -207,9 +209,13 @@ export class MemoryOpenStore implements OpenStore, Holder {
 
   /** Their shares have changed, or there is something to take. */
   tellOthers(): void {
+    this.#tellOthers(({ claimsChanged }) => claimsChanged)
+  }
+
+  #tellOthers(what: (opening: StoreOpening) => (() => void) | undefined): void {
     for (const { opening } of this.#shared.openings) {
-      const { claimsChanged } = opening
-      if (opening !== this.opening && claimsChanged !== undefined) queueMicrotask(claimsChanged)
+      const tell = opening === this.opening ? undefined : what(opening)
+      if (tell !== undefined) queueMicrotask(tell)
     }
   }
 

@@ -78,14 +78,16 @@ function changeTypes(
 ): TypeRow[] {
   const tails = logs.map(({ tail }) => tail)
   const removed: TypeRow[] = []
-  for (const [index, range] of row.ranges.entries()) {
+  const ranges = [...row.ranges]
+  for (const [index, range] of ranges.entries()) {
     if (range.upTo !== undefined || types.includes(range.type) || others.includes(range.type)) continue
     const ended = { ...range, upTo: tails }
-    row.ranges[index] = ended
+    ranges[index] = ended
     removed.push(ended)
   }
-  const open = row.ranges.filter(({ upTo }) => upTo === undefined).map(({ type }) => type)
-  for (const type of types) if (!open.includes(type)) row.ranges.push({ type, after: tails, upTo: undefined })
+  const open = ranges.filter(({ upTo }) => upTo === undefined).map(({ type }) => type)
+  for (const type of types) if (!open.includes(type)) ranges.push({ type, after: tails, upTo: undefined })
+  row.ranges = ranges
   return removed
 }
 

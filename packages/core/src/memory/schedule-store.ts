@@ -1,4 +1,4 @@
-import type { ScheduleStore } from '../ports/store.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import type { Access } from './access.ts'
 import type { Contents } from './contents.ts'
 import { appendAll } from './log.ts'

@@ -1,5 +1,5 @@
 import { InvalidOption, shown } from '../errors.ts'
-import { checkCount, checkDurationMs, checkNames } from '../options.ts'
+import { checkCount, checkDurationMs, checkNames, UNKNOWN_TYPE_MS } from '../options.ts'
 import type { OpenStore, Store, StoreOpening } from '../ports/store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { type Contents, emptyContents } from './contents.ts'
@@ -15,6 +15,7 @@ export const MEMORY: Required<MemoryOptions> = {
   completion: 'delete',
   dedupeMs: 93_600_000,
   shared: false,
+  unknownTypeMs: UNKNOWN_TYPE_MS,
 }
 
 export interface MemoryOptions {
@@ -28,6 +29,8 @@ export interface MemoryOptions {
   readonly dedupeMs?: number
   /** Whether several nodes may have it open at a time. Default false. */
   readonly shared?: boolean
+  /** For how long a message that no live node can read waits for one where it is shared, in milliseconds. Default 15 minutes. */
+  readonly unknownTypeMs?: number
 }
 
 /** A store whose data live in this object, however often it is opened: for tests, and to see what a store has to do. */
@@ -52,15 +55,17 @@ export interface MemoryStore extends Store {
  */
 export function memory(options: MemoryOptions = {}): MemoryStore {
   checkNames('memory()', options, Object.keys(MEMORY))
-  const { partitions, leaseMs, completion, dedupeMs, shared } = { ...MEMORY, ...options }
+  const { partitions, leaseMs, completion, dedupeMs, shared, unknownTypeMs } = { ...MEMORY, ...options }
   checkCount('partitions', partitions)
   checkDurationMs('leaseMs', leaseMs)
   checkDurationMs('dedupeMs', dedupeMs)
+  checkDurationMs('unknownTypeMs', unknownTypeMs)
   if (completion !== 'delete' && completion !== 'keep') {
     throw new InvalidOption(`completion is ${shown(completion)}. Pass 'delete' or 'keep'.`)
   }
   if (typeof shared !== 'boolean') throw new InvalidOption(`shared is ${shown(shared)}. Pass true or false.`)
-  return storeOf(emptyContents({ leaseMs, dedupeMs, keeps: completion === 'keep', isShared: shared }, partitions))
+  const settings = { leaseMs, dedupeMs, keeps: completion === 'keep', isShared: shared, unknownTypeMs }
+  return storeOf(emptyContents(settings, partitions))
 }
 
 function storeOf(contents: Contents): MemoryStore {

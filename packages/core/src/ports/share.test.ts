@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { partitionsOf } from './share.ts'
+import { ableNodes, partitionsOf, type Ranked } from './share.ts'
 
 const all = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
@@ -82,4 +82,23 @@ test.each([
   const mean = Math.round((10 * moves.reduce((sum, one) => sum + one, 0)) / moves.length) / 10
   expect({ count, least, mean, most: Math.max(...moves) }).toEqual(expected)
   expect(Math.min(...moves)).toBeGreaterThanOrEqual(least)
+})
+
+const ranked = (node: string, version: number, lacks: readonly number[] = []): Ranked => ({
+  node,
+  types: ['t'],
+  versions: new Map([['t', version]]),
+  lacks: lacks.map((lacked) => ({ type: 't', version: lacked })),
+})
+
+test('nodes that cannot read what one of them has met leave it to those that can', () => {
+  expect(ableNodes([ranked('a', 1), ranked('b', 2)])).toEqual(['a', 'b'])
+  expect(ableNodes([ranked('a', 1, [2]), ranked('b', 2), ranked('c', 1), ranked('d', 3)])).toEqual(['b', 'd'])
+})
+
+test('what nobody can read is nobody’s fault, and where each lacks something all share it', () => {
+  expect(ableNodes([ranked('a', 1, [3]), ranked('b', 2)])).toEqual(['a', 'b'])
+  const other = { ...ranked('b', 1, [2]), types: ['t', 'u'] }
+  const one = { ...ranked('a', 2), lacks: [{ type: 'u', version: 1 }] }
+  expect(ableNodes([one, other])).toEqual(['a', 'b'])
 })

@@ -5,7 +5,8 @@ import type { Claim } from './store.ts'
  * What became of claims that were to be renewed.
  *
  * A node is live for a lease after it was opened, or has renewed last, and until it is closed: that one has died is not known
- * before. The live nodes that have a subscription share its partitions, as {@link partitionsOf} says.
+ * before. The live nodes that have a subscription, and can read what is in it ({@link ableNodes}), share its partitions, as
+ * {@link partitionsOf} says.
  */
 export interface Renewal {
   /** Those that are still held. */
@@ -14,6 +15,41 @@ export interface Renewal {
   readonly handOver: readonly Claim[]
   /** `false` where there was nothing that `claim` would give; a store that does not know leaves it out. */
   readonly mayClaim?: boolean | undefined
+}
+
+/** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */
+export interface Lack {
+  readonly subscription: string
+  readonly type: string
+  readonly version: number
+}
+
+/** A live node, as far as it matters who works for a subscription that it has. */
+export interface Ranked {
+  readonly node: string
+  /** The types that it takes. */
+  readonly types: readonly string[]
+  /** The highest version of each that it can read. */
+  readonly versions: ReadonlyMap<string, number>
+  /** What it has met, and cannot read. */
+  readonly lacks: readonly Pick<Lack, 'type' | 'version'>[]
+}
+
+/**
+ * Which of these nodes share a subscription: all of them, but for those that cannot read what one of them has met, while
+ * another one can. Where that would leave nobody, all share it: what nobody can read waits.
+ *
+ * @returns their names.
+ */
+export function ableNodes(nodes: readonly Ranked[]): string[] {
+  const lacks = nodes.flatMap((one) => one.lacks)
+  const known = lacks.filter((lack) => nodes.some((one) => knows(one, lack)))
+  const able = nodes.filter((one) => known.every((lack) => knows(one, lack)))
+  return (able.length === 0 ? nodes : able).map(({ node }) => node)
+}
+
+function knows({ types, versions }: Ranked, { type, version }: Pick<Lack, 'type' | 'version'>): boolean {
+  return types.includes(type) && (versions.get(type) ?? 1) >= version
 }
 
 /** What the hash of a node and a partition begins with: not what that of a key does. */

@@ -1,7 +1,9 @@
 import type { Clock } from './clock.ts'
 import type { DeadLetterFilter } from './dead-letters.ts'
 import type { Progress, Span } from './progress.ts'
-import type { Renewal } from './share.ts'
+import type { ScheduleStore } from './schedule-store.ts'
+import type { Lack, Renewal } from './share.ts'
+import type { StoreStats } from './store-stats.ts'
 
 /**
  * Where messages survive a crash: a log of them, and how far each subscription has come in it.
@@ -39,6 +41,8 @@ export interface StoreOpening {
   readonly appended?: ((page: Page) => void) | undefined
   /** To be called, where it is shared, when other nodes have released claims, have come or gone: then there may be some to take. */
   readonly claimsChanged?: (() => void) | undefined
+  /** To be called, where it is shared, when other nodes have begun to replay dead letters, or have removed some. */
+  readonly lettersChanged?: (() => void) | undefined
   /** To be called with what failed of what the store does by itself, and is tried again after so many milliseconds. */
   readonly failed?: ((error: Error, delayMs: number) => void) | undefined
 }
@@ -58,6 +62,8 @@ export interface Subscription {
   readonly formerly: readonly string[]
   /** The names of the message types that it takes. */
   readonly types: readonly string[]
+  /** The highest version of each that can be read here, and older ones too: 1 of what is not named. */
+  readonly versions?: ReadonlyMap<string, number> | undefined
   readonly from: 'now' | 'beginning'
 }
 
@@ -117,7 +123,10 @@ export interface Claim {
   readonly progress: Progress
   /** Whether it was released in order: then nothing that it reached, and that is unfinished, had been started. */
   readonly isClean: boolean
-  /** Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. */
+  /**
+   * Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. Another
+   * node may register more: before any of those is given by `read`, or to `appended`, this is another array, with them.
+   */
   readonly takes: readonly TypeRange[]
 }
 
@@ -229,8 +238,14 @@ export interface OpenStore {
 
   /** For how long a claim lasts, in milliseconds, where claims end by themselves unless they are renewed. */
   readonly leaseMs?: number | undefined
-  /** Keeps the claims, where they end by themselves; and says that this node is live, also where it has none. */
-  renew?(claims: readonly Claim[]): Promise<Renewal>
+  /**
+   * Keeps the claims, where they end by themselves; and says that this node is live, also where it has none.
+   *
+   * @param lacks all that it has met, and cannot read.
+   */
+  renew?(claims: readonly Claim[], lacks?: readonly Lack[]): Promise<Renewal>
+  /** For how long a message that no live node can read waits for one, in milliseconds. Default: it does not wait. */
+  readonly unknownTypeMs?: number | undefined
 }
 
 /** What a store noticed when it was opened. `pending`: how many messages at most; `since`: when a node had it last, if known. */
@@ -266,44 +281,14 @@ export interface DeadLetterLog {
     filter: DeadLetterFilter,
     page: { readonly after: string | undefined; readonly limit: number },
   ): Promise<{ readonly letters: readonly StoredDeadLetter[]; readonly next: string | undefined }>
-  /** Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. */
+  /**
+   * Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. It is for the
+   * node that has the claim to run it, whoever has begun it.
+   */
   beginReplay(id: string, edited?: StoredMessage): Promise<boolean>
   endReplay(id: string): Promise<void>
   /** Those of one subscription that are being replayed, the oldest death first. */
   replaying(subscription: string): Promise<readonly StoredDeadLetter[]>
   /** Removes those that are not being replayed. Gives the ids of those that were removed. */
   remove(ids: readonly string[]): Promise<readonly string[]>
-}
-
-/** When the recurring schedules are due next. */
-export interface ScheduleStore {
-  /** When it is due, in milliseconds since 1970. */
-  dueAt(name: string): Promise<number | undefined>
-  /** Makes a schedule, or changes when it is due. */
-  put(name: string, dueAt: number): Promise<void>
-  /**
-   * Appends the message, and has the schedule due at `next`, in one transaction, unless it is not due at `dueAt` any more:
-   * somebody has fired it then. Tells whether it did.
-   */
-  fire(
-    name: string,
-    of: { readonly dueAt: number; readonly next: number; readonly message: NewMessage },
-  ): Promise<boolean>
-  remove(name: string): Promise<boolean>
-}
-
-/** How much there is in a store. */
-export interface StoreStats {
-  /** The position of the last message of each partition, added up. */
-  readonly appended: number
-  /** How many messages are in the log. */
-  readonly messages: number
-  readonly delayed: number
-  readonly deadLetters: number
-  readonly subscriptions: readonly {
-    readonly name: string
-    /** How many messages are behind its cursor, whoever takes them. */
-    readonly behind: number
-    readonly exceptions: number
-  }[]
 }

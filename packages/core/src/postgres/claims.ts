@@ -1,10 +1,12 @@
 import { Progress } from '../ports/progress.ts'
-import { partitionsOf, type Renewal } from '../ports/share.ts'
-import type { Claim, Exception, TypeRange } from '../ports/store.ts'
+import { ableNodes, type Lack, partitionsOf, type Ranked, type Renewal } from '../ports/share.ts'
+import type { Claim, Exception, Subscription } from '../ports/store.ts'
 import type { HeldClaims } from './held-claims.ts'
+import type { PostgresTransaction } from './client.ts'
 import { numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
+import { type LiveClaim, rangesIn, type TakenTypes } from './taken-types.ts'
 import type { Writer } from './writer.ts'
 
 interface ClaimsParts {
@@ -19,6 +21,8 @@ interface ClaimsParts {
   readonly released: () => void
   /** The subscriptions of this node: their ids, by name. */
   readonly ids: ReadonlyMap<string, number>
+  readonly subscriptions: readonly Subscription[]
+  readonly types: TakenTypes
   /** What the heartbeat has told. */
   readonly beat: (told: { readonly now: number; readonly isOnDuty: boolean }) => void
 }
@@ -26,18 +30,20 @@ interface ClaimsParts {
 /** Who may work for a subscription in a partition: leases, which end unless they are renewed, each with an epoch. */
 export class Claims {
   readonly #parts: ClaimsParts
+  /** What this node lacks, as far as the others have been told. */
+  #lacks: readonly Lack[] = []
 
   constructor(parts: ClaimsParts) {
     this.#parts = parts
   }
 
   claim(): Promise<readonly Claim[]> {
-    const { statements, writer, ids, node, leaseMs, held, partitions } = this.#parts
+    const { statements, writer, ids, node, leaseMs, held, types, partitions } = this.#parts
     const names = new Map([...ids].map(([name, id]) => [id, name]))
     return writer.alone(async (tx) => {
       if (names.size === 0) return []
       const members = (await tx.query(statements.text('members'))).rows
-      const shares = this.#sharesOf(members.map((row) => `${String(row['subscription'])}#${String(row['node'])}`))
+      const shares = this.#sharesOf(members)
       const all = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
       const { rows } = await tx.query(statements.text('claim'), [
         all.map(([id]) => id),
@@ -49,24 +55,29 @@ export class Claims {
       if (rows.length === 0) return []
       const of = [rows.map((row) => row['subscription']), rows.map((row) => row['partition'])]
       const ranges = (await tx.query(statements.text('ranges'), of)).rows
-      const claims = rows.map((row): Claim => claimOf(row, names, ranges))
-      for (const claim of claims) held.add(claim, ids.get(claim.subscription) as number)
+      const claims = rows.map((row): LiveClaim => claimOf(row, names, ranges))
+      for (const claim of claims) {
+        const id = ids.get(claim.subscription) as number
+        held.add(claim, id)
+        types.add(claim, id)
+      }
       return claims
     })
   }
 
   /** Also tells the others that this node lives. */
-  renew(claims: readonly Claim[]): Promise<Renewal> {
+  renew(claims: readonly Claim[], lacks: readonly Lack[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.first(async (tx) => {
       const asked = [node, leaseMs, ...this.#columnsOf(claims), [...ids.values()]]
       const [row = {}] = (await tx.query(statements.text('renew'), asked)).rows
+      await this.#tellLacks(tx, lacks)
       beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
       const kept = new Set(row['kept'] as readonly string[])
       const held = claims.filter(({ subscription, partition, epoch }) => {
         return kept.has(`${ids.get(subscription)}#${partition}#${epoch}`)
       })
-      const shares = this.#sharesOf(row['members'] as readonly string[])
+      const shares = this.#sharesOf(JSON.parse(row['members'] as string) as Record<string, unknown>[])
       const handOver = held.filter(({ subscription, partition }) => {
         return shares.get(ids.get(subscription) as number)?.has(partition) !== true // Only what this node has bound is held.
       })
@@ -74,25 +85,45 @@ export class Claims {
     })
   }
 
-  /** Which partitions this node should have, by subscription; `members`: those of the nodes that live, as `7#node`. */
-  #sharesOf(members: readonly string[]): ReadonlyMap<number, ReadonlySet<number>> {
-    const { node, ids, partitions } = this.#parts
+  /** Which partitions this node should have, by subscription; `rows`: the nodes that live. */
+  #sharesOf(rows: readonly Record<string, unknown>[]): ReadonlyMap<number, ReadonlySet<number>> {
+    const { node, ids, subscriptions, partitions } = this.#parts
     return new Map(
-      [...ids.values()].map((id) => {
-        const own = `${id}#`
-        const others = members.filter((one) => one.startsWith(own)).map((one) => one.slice(own.length))
-        return [id, partitionsOf(node, [node, ...others], partitions)]
+      subscriptions.map((own) => {
+        const id = ids.get(own.name) as number // It was registered.
+        const others = rows.filter((row) => row['subscription'] === id && row['node'] !== node).map(rankedOf)
+        return [id, partitionsOf(node, ableNodes([this.#self(own), ...others]), partitions)]
       }),
     )
   }
 
+  /** This node: it is live, since it asks, whatever the others think. */
+  #self({ name, types, versions = new Map() }: Subscription): Ranked {
+    const lacks = this.#lacks.filter(({ subscription }) => subscription === name)
+    return { node: this.#parts.node, types, versions, lacks }
+  }
+
+  /** Lacks are only added, in their order. */
+  async #tellLacks(tx: PostgresTransaction, lacks: readonly Lack[]): Promise<void> {
+    const { statements, ids, node } = this.#parts
+    if (lacks.length === this.#lacks.length) return
+    for (const [name, own] of Map.groupBy(lacks, ({ subscription }) => subscription)) {
+      const [types, versions] = [own.map(({ type }) => type), own.map(({ version }) => version)]
+      await tx.query(statements.text('lack'), [node, ids.get(name), types, versions])
+    }
+    this.#lacks = lacks
+  }
+
   release(claims: readonly Claim[]): Promise<void> {
-    const { statements, writer, node, held, released } = this.#parts
+    const { statements, writer, node, held, types, ids, released } = this.#parts
     return writer.alone(async (tx) => {
       if (claims.length === 0) return
       await tx.query(statements.text('release'), [...this.#columnsOf(claims), node])
       released()
-      for (const claim of claims) held.forget(claim)
+      for (const claim of claims) {
+        held.forget(claim)
+        types.forget(claim, ids.get(claim.subscription) ?? -1)
+      }
     })
   }
 
@@ -119,22 +150,31 @@ export class Claims {
   }
 }
 
+function rankedOf(row: Record<string, unknown>): Ranked {
+  const types = row['types'] as string[]
+  const versions = row['versions'] as number[]
+  const lackedVersions = row['lacked_versions'] as number[]
+  return {
+    node: row['node'] as string,
+    types,
+    versions: new Map(types.map((type, n) => [type, numberOf(versions[n])])),
+    lacks: (row['lacked_types'] as string[]).map((type, n) => ({ type, version: numberOf(lackedVersions[n]) })),
+  }
+}
+
 function claimOf(
   row: Record<string, unknown>,
   names: ReadonlyMap<number, string>,
   ranges: readonly Record<string, unknown>[],
-): Claim {
+): LiveClaim {
   const id = row['subscription'] as number
   const partition = row['partition'] as number
-  const own = ranges.filter((range) => range['subscription'] === id && range['partition'] === partition)
   return {
     subscription: names.get(id) as string, // It was asked for.
     partition,
     epoch: numberOf(row['epoch']),
     progress: new Progress(numberOf(row['cursor']), numberOf(row['reach']), row['finished'] as Uint8Array),
     isClean: row['is_clean'] === true,
-    takes: own.map((range): TypeRange => {
-      return { type: range['type'] as string, after: numberOf(range['after']), upTo: optional(range['up_to']) }
-    }),
+    takes: rangesIn(ranges, { id, partition }),
   }
 }

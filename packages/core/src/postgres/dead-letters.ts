@@ -10,6 +10,8 @@ interface LetterParts {
   readonly statements: Statements
   readonly writer: Writer
   readonly reads: Reads
+  /** Called when other nodes have something to do with dead letters. */
+  readonly changed: () => void
 }
 
 /** The dead letters, in the order of their deaths: that of `seq`. */
@@ -49,10 +51,10 @@ export class PostgresDeadLetters implements DeadLetterLog {
   }
 
   async beginReplay(id: string, edited?: StoredMessage): Promise<boolean> {
-    if (edited === undefined) return (await this.#run('beginReplay', [id])).length > 0
+    if (edited === undefined) return this.#hasChanged(await this.#run('beginReplay', [id]))
     const { type, key, time, envelope, body, crc } = edited
     const rows = await this.#run('beginEditedReplay', [id, edited.id, type, key ?? null, time, envelope, body, crc])
-    return rows.length > 0
+    return this.#hasChanged(rows)
   }
 
   async endReplay(id: string): Promise<void> {
@@ -61,7 +63,14 @@ export class PostgresDeadLetters implements DeadLetterLog {
 
   async remove(ids: readonly string[]): Promise<readonly string[]> {
     const rows = await this.#run('removeLetters', [ids])
+    this.#hasChanged(rows)
     return rows.map((row) => row['letter_id'] as string)
+  }
+
+  /** @param rows those that were changed. */
+  #hasChanged(rows: readonly unknown[]): boolean {
+    if (rows.length > 0) this.#parts.changed()
+    return rows.length > 0
   }
 
   #run(

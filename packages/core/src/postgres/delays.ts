@@ -1,4 +1,5 @@
-import type { NewMessage, ScheduleStore } from '../ports/store.ts'
+import type { NewMessage } from '../ports/store.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import { Batch, numberOf, optional } from './messages.ts'
 import type { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'

@@ -1,8 +1,8 @@
-import type { Claim, Exception, NewMessage, Page, Settlement, StoredDeadLetter } from '../ports/store.ts'
+import type { Claim, Exception, NewMessage, Settlement, StoredDeadLetter } from '../ports/store.ts'
 import { checkStorable, storable } from '../ports/storable.ts'
 import type { PostgresTransaction } from './client.ts'
 import type { Draft, HeldClaims } from './held-claims.ts'
-import { type Appended, Batch, numberOf, type Patience } from './messages.ts'
+import { type Appended, Batch, numberOf, type Patience, type PlacedPage } from './messages.ts'
 import type { Statements } from './statements.ts'
 
 /** What groups work with. */
@@ -26,7 +26,7 @@ export interface Written {
   /** For each entry which of its messages are new. */
   readonly areNew: readonly (readonly boolean[])[]
   /** Where its messages are; `undefined` where that is not known. */
-  readonly pages: readonly Page[] | undefined
+  readonly pages: readonly PlacedPage[] | undefined
 }
 
 /** Those whose claims another node has: nothing was stored. */

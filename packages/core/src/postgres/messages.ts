@@ -6,12 +6,18 @@ import type { LoggedMessage, NewMessage, Page, StoredMessage } from '../ports/st
 /** How long the setting `lock_timeout` lets a statement wait. */
 export type Patience = '250ms' | '0'
 
+/** Where messages were appended. */
+export interface PlacedPage extends Page {
+  /** How often the types that subscriptions take had changed by then. */
+  readonly typeChanges: number
+}
+
 /** What has become of messages. */
 export interface Appended {
   /** For each whether it is new. */
   readonly areNew: readonly boolean[]
   /** Where they are; `undefined` where that is not known. */
-  readonly pages: readonly Page[] | undefined
+  readonly pages: readonly PlacedPage[] | undefined
 }
 
 /** Messages on their way to the server: which of them are sent, and what has become of each. */
@@ -88,12 +94,14 @@ export class Batch {
   /** Where plain ones are, by the rows that the statement gave. */
   appended(rows: readonly Record<string, unknown>[] | undefined): Appended {
     const areNew = this.#places.map((place) => place !== undefined)
-    return { areNew, pages: rows?.map((row) => this.#page(row['partition'] as number, numberOf(row['before']))) }
+    return { areNew, pages: rows?.map((row) => this.#page(row)) }
   }
 
-  #page(partition: number, after: number): Page {
-    const messages = this.#ofPartition.get(partition) ?? []
-    return { partition, after, messages: messages.map((message, n) => ({ ...message, position: after + n + 1 })) }
+  #page(row: Record<string, unknown>): PlacedPage {
+    const partition = row['partition'] as number
+    const after = numberOf(row['before'])
+    const messages = (this.#ofPartition.get(partition) ?? []).map((one, n) => ({ ...one, position: after + n + 1 }))
+    return { partition, after, messages, typeChanges: numberOf(row['type_changes']) }
   }
 
   /** For each message whether it is new, by the rows that the statement gave. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.ts'
-import type { Renewal } from '../ports/share.ts'
+import type { Lack, Renewal } from '../ports/share.ts'
 import { checkStorable } from '../ports/storable.ts'
 import type {
   Claim,
@@ -10,10 +10,11 @@ import type {
   NewMessage,
   OpenStore,
   Page,
-  ScheduleStore,
   Settlement,
-  StoreStats,
+  Subscription,
 } from '../ports/store.ts'
+import type { StoreStats } from '../ports/store-stats.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import { StoreFailed } from '../store-errors.ts'
 import { Claims } from './claims.ts'
 import type { CheckedOut } from './checked-out.ts'
@@ -32,6 +33,7 @@ import type { Registered } from './registration.ts'
 import { ServerTime } from './server-time.ts'
 import type { PostgresSettings } from './settings.ts'
 import type { Statements } from './statements.ts'
+import { TakenTypes } from './taken-types.ts'
 import { Transactions } from './transactions.ts'
 import { Watch } from './watch.ts'
 import { Works } from './works.ts'
@@ -45,6 +47,7 @@ export interface OpenParts extends Registered {
   readonly channel: string
   readonly node: string
   readonly partitions: number
+  readonly subscriptions: readonly Subscription[]
   /** What time it was for the server when it was opened. */
   readonly now: number
   readonly types: ReadonlySet<string>
@@ -52,6 +55,7 @@ export interface OpenParts extends Registered {
   readonly wake: () => void
   readonly appended: ((page: Page) => void) | undefined
   readonly claimsChanged: (() => void) | undefined
+  readonly lettersChanged: (() => void) | undefined
   /** Called with what failed of what is done by itself, and after how many milliseconds that is tried again. */
   readonly failed: (error: Error, delayMs: number) => void
   /** Called when all is stored. */
@@ -64,6 +68,7 @@ export class OpenPostgres implements OpenStore {
   readonly isShared = true
   readonly scanAhead: number
   readonly leaseMs: number
+  readonly unknownTypeMs: number
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
@@ -75,6 +80,7 @@ export class OpenPostgres implements OpenStore {
   readonly #transactions: Transactions
   readonly #writer: Writer
   readonly #reads: Reads
+  readonly #takenTypes: TakenTypes
   readonly #claims: Claims
   readonly #works: Works
   readonly #delays: Delays
@@ -90,6 +96,7 @@ export class OpenPostgres implements OpenStore {
     this.name = name
     this.leaseMs = leaseMs
     this.scanAhead = settings.scanAhead
+    this.unknownTypeMs = settings.unknownTypeMs
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
@@ -101,11 +108,13 @@ export class OpenPostgres implements OpenStore {
     this.#aside = new Connection(own)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
     this.#reading = new Connection({ ...own, begin: settings.listen ? listen : undefined })
+    this.#takenTypes = new TakenTypes((...of) => this.#reads.run('ranges', of))
     const reads = new Reads({
       name,
       statements,
       connection: this.#reading,
       isArchived: settings.completion === 'archive',
+      typesChanged: (changes) => this.#takenTypes.upTo(changes),
     })
     this.#reads = reads
     this.#unplaced = new Unplaced({ reads, channel, node, placed: wake })
@@ -123,11 +132,14 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.beat(now)
     }
     const released = (): void => this.#watch.tell('claims')
-    this.#claims = new Claims({ statements, writer, reads, held, node, leaseMs, partitions, released, ids, beat })
+    const { subscriptions } = parts
+    const claiming = { statements, writer, reads, held, node, leaseMs, partitions, released, ids, subscriptions, beat }
+    this.#claims = new Claims({ ...claiming, types: this.#takenTypes })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, partitions, dedupeMs, appended: wake })
     this.schedules = this.#delays
-    this.deadLetters = new PostgresDeadLetters({ statements, writer, reads })
+    const changed = (): void => this.#watch.tell('letters')
+    this.deadLetters = new PostgresDeadLetters({ statements, writer, reads, changed })
     const { completion } = settings
     this.#housekeeper = new Housekeeper({
       statements,
@@ -141,10 +153,11 @@ export class OpenPostgres implements OpenStore {
       this.#time.told(now)
       this.#housekeeper.told(finished)
     }
-    const { claimsChanged = (): void => {} } = parts
+    const { claimsChanged = (): void => {}, lettersChanged = (): void => {} } = parts
     const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
-    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, wake, claimsChanged, looked, failed }, types)
+    const heard = { wake, claimsChanged, lettersChanged, looked, failed }
+    this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, ...heard }, types)
     // The others have less to do from now on.
     this.#watch.tell('claims')
     // It listens from now on.
@@ -185,8 +198,8 @@ export class OpenPostgres implements OpenStore {
     return this.#claims.claim()
   }
 
-  renew(claims: readonly Claim[]): Promise<Renewal> {
-    return this.#claims.renew(claims)
+  renew(claims: readonly Claim[], lacks: readonly Lack[] = []): Promise<Renewal> {
+    return this.#claims.renew(claims, lacks)
   }
 
   read(partition: number, after: number, limit: number): Promise<readonly LoggedMessage[]> {
@@ -256,7 +269,9 @@ export class OpenPostgres implements OpenStore {
   #stored({ pages, mayRemove }: Stored): void {
     if (pages === undefined || pages.length > 0) {
       const { appended } = this.#parts
-      if (pages === undefined || appended === undefined) this.#wake()
+      // Where what is taken has changed, it is read: that finds out.
+      const areKnown = pages?.every(({ typeChanges }) => this.#takenTypes.isUpTo(typeChanges)) === true
+      if (!areKnown || appended === undefined) this.#wake()
       else queueMicrotask(() => !this.#isClosed && pages.forEach(appended))
       this.#watch.tell('messages')
     }

@@ -100,7 +100,7 @@ interface Target {
 
 async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore> {
   const { pool, own, settings, name } = target
-  const { service, clock, wake, appended, claimsChanged, failed = () => {} } = opening
+  const { service, clock, wake, appended, claimsChanged, lettersChanged, failed = () => {} } = opening
   if (service === undefined) {
     const text = `${name} needs to know whose log it is. Name the service: new Dispatcher({ service: 'orders', store }).`
     throw new ImproperlyConfigured('SERVICE_MISSING', text)
@@ -130,6 +130,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
   })
   return new OpenPostgres({
     ...prepared,
+    subscriptions: opening.subscriptions,
     name,
     pool,
     settings,
@@ -140,6 +141,7 @@ async function openOn(target: Target, opening: StoreOpening): Promise<OpenStore>
     wake,
     appended,
     claimsChanged,
+    lettersChanged,
     failed,
     closed: async () => {
       await own?.end()

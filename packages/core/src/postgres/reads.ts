@@ -9,6 +9,8 @@ interface ReadsParts {
   readonly statements: Statements
   readonly connection: PostgresTransaction
   readonly isArchived: boolean
+  /** Has what claims take be as it is after so many changes. */
+  readonly typesChanged: (changes: number) => Promise<void>
 }
 
 interface Page {
@@ -70,6 +72,7 @@ export class Reads {
         pages.map(({ limit }) => limit),
       ])
       this.found += rows.length
+      if (rows[0] !== undefined) await this.#parts.typesChanged(numberOf(rows[0]['type_changes']))
       const found: LoggedMessage[][] = pages.map(() => [])
       for (const row of rows) found[numberOf(row['n']) - 1]?.push(loggedOf(row))
       for (const [n, { resolve }] of pages.entries()) resolve(found[n] ?? [])

@@ -131,6 +131,9 @@ class Registrar {
       id,
     )
     const known = new Set(taken.map(({ type }) => type as string))
+    // Nodes that have its claims hear of it with what they read.
+    if (types.some((type) => !known.has(type)))
+      await this.#run("UPDATE $.change SET count = count + 1 WHERE what = 'types'")
     const kept = new Set([...types, ...others.map(({ type }) => type as string)])
     for (const type of new Set(types)) {
       if (known.has(type)) continue
@@ -168,8 +171,15 @@ class Registrar {
   async join(ids: ReadonlyMap<string, number>): Promise<boolean> {
     const { node, leaseMs, subscriptions } = this.#of
     await this.#run('INSERT INTO $.member VALUES ($1::uuid, $.now_ms() + $2::bigint, true)', node, leaseMs)
-    for (const { name, types } of subscriptions) {
-      await this.#run('INSERT INTO $.member_subscription VALUES ($1::uuid, $2, $3)', node, ids.get(name), [...types])
+    for (const { name, types, versions } of subscriptions) {
+      const known = types.map((type) => versions?.get(type) ?? 1)
+      await this.#run(
+        'INSERT INTO $.member_subscription VALUES ($1::uuid, $2, $3, $4)',
+        node,
+        ids.get(name),
+        [...types],
+        known,
+      )
     }
     await this.#run('UPDATE $.subscription SET had_at = $.now_ms() WHERE id = ANY ($1::integer[])', [...ids.values()])
     const onDuty = await this.#run(

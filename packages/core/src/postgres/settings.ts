@@ -1,5 +1,5 @@
 import { InvalidOption, shown } from '../errors.ts'
-import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD } from '../options.ts'
+import { checkCount, checkDurationMs, checkNames, SCAN_AHEAD, UNKNOWN_TYPE_MS } from '../options.ts'
 import { checkCompletion, checkForget, checkKeptMs, type Completion } from '../ports/store-settings.ts'
 import type { PostgresPool } from './client.ts'
 
@@ -36,6 +36,8 @@ export interface PostgresOptions {
   readonly dedupeMs?: number | undefined
   /** How many messages of a handler may be exceptions in a partition before it reads no further. Default 10 000. */
   readonly scanAhead?: number | undefined
+  /** For how long a message that no live node can read waits for one, in milliseconds, before it is dead. Default 900 000. */
+  readonly unknownTypeMs?: number | undefined
   /** For how long the server may keep a statement waiting before its connection is given up, in milliseconds. Default 30 000. */
   readonly statementTimeoutMs?: number | undefined
   /** Whether the tables are made, and brought up to date, when the store opens. Default true. */
@@ -60,6 +62,7 @@ export const POSTGRES_DEFAULTS: PostgresSettings = Object.freeze({
   /** 26 hours: longer than the longest retry, which is 24 (`RETRY.maxAgeMs`) and the attempts after it. */
   dedupeMs: 93_600_000,
   scanAhead: SCAN_AHEAD,
+  unknownTypeMs: UNKNOWN_TYPE_MS,
   statementTimeoutMs: 30_000,
   migrate: true,
   forget: Object.freeze([]),
@@ -72,7 +75,8 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
   const given = Object.entries(options).filter(([name, value]) => value !== undefined && !own.includes(name))
   const settings: PostgresSettings = { ...POSTGRES_DEFAULTS, ...Object.fromEntries(given) }
   checkSchema(settings.schema)
-  for (const name of ['leaseMs', 'pollMs', 'statementTimeoutMs'] as const) checkDurationMs(name, settings[name])
+  for (const name of ['leaseMs', 'pollMs', 'unknownTypeMs', 'statementTimeoutMs'] as const)
+    checkDurationMs(name, settings[name])
   for (const name of ['partitions', 'scanAhead'] as const) checkCount(name, settings[name])
   for (const name of ['listen', 'prepare', 'migrate'] as const) {
     if (typeof settings[name] !== 'boolean')

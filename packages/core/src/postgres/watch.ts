@@ -3,8 +3,11 @@ import { numberOf, optional } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
 import type { Reads } from './reads.ts'
 
-/** What a node tells the others: that there are new messages, or claims that were given back, nodes that came or went. */
-type News = 'messages' | 'claims'
+/**
+ * What a node tells the others: that there are new messages, or claims that were given back, nodes that came or went;
+ * that dead letters are replayed, or were removed.
+ */
+type News = 'messages' | 'claims' | 'letters'
 
 interface WatchParts {
   readonly reads: Reads
@@ -16,6 +19,8 @@ interface WatchParts {
   readonly wake: () => void
   /** Called when other nodes have given claims back, have come or gone. */
   readonly claimsChanged: () => void
+  /** Called when other nodes replay dead letters, or have removed some. */
+  readonly lettersChanged: () => void
   /** Called with what each look has told: the time of the server, and something that changes when more is finished. */
   readonly looked: (told: { readonly now: number; readonly finished: unknown }) => void
   /** Called when a look has failed, with when the next one is. */
@@ -35,6 +40,7 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined
   #seen = ''
   #seenNodes = ''
+  #seenLetters: number | undefined
   #types: ReadonlySet<string>
   #isOpen = true
   /** How often a look has failed in a row. */
@@ -50,6 +56,7 @@ export class Watch {
     this.#notified = {
       messages: new Notifier(() => reads.run('notifyAsleep', [channel, `messages ${node}`, node])),
       claims: new Notifier(() => reads.run('notify', [channel, `claims ${node}`])),
+      letters: new Notifier(() => reads.run('notify', [channel, `letters ${node}`])),
     }
     this.#lookLater()
   }
@@ -66,17 +73,18 @@ export class Watch {
 
   /** Tells the other nodes: beside the transaction, for a NOTIFY in it would hold up all others. */
   tell(news: News): void {
-    if (news === 'claims' || this.#others !== '') this.#notified[news].call()
+    if (news !== 'messages' || this.#others !== '') this.#notified[news].call()
   }
 
   /** Has a connection listen. */
   async listenOn(connection: CheckedOut): Promise<void> {
-    const { channel, node, unplaced, wake, claimsChanged } = this.#parts
+    const { channel, node, unplaced, wake, claimsChanged, lettersChanged } = this.#parts
     const place = (): void => void unplaced.place().catch(() => {}) // What is not placed is looked for again.
     connection.whenNotified((given) => {
       const [news, by] = (given.payload ?? '').split(' ')
       if (given.channel !== channel || by === node) return
       if (news === 'claims') claimsChanged()
+      else if (news === 'letters') lettersChanged()
       else if (news === 'unplaced') place()
       else this.#woken()
     })
@@ -85,6 +93,7 @@ export class Watch {
     place()
     wake()
     claimsChanged()
+    lettersChanged()
   }
 
   #woken(): void {
@@ -124,7 +133,7 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { reads, unplaced, node, wake, claimsChanged, looked } = this.#parts
+    const { reads, unplaced, node, wake, claimsChanged, lettersChanged, looked } = this.#parts
     this.#wakes = 0
     try {
       const [row = {}] = await reads.run('poll', [node])
@@ -138,6 +147,9 @@ export class Watch {
       const seenNodes = [row['free'], this.#others].join(' ')
       if (seenNodes !== this.#seenNodes) claimsChanged()
       this.#seenNodes = seenNodes
+      const letters = numberOf(row['letter_changes'])
+      if (letters !== this.#seenLetters) lettersChanged()
+      this.#seenLetters = letters
       this.#failures = 0
     } catch (error) {
       this.#failures += 1

@@ -1,9 +1,8 @@
 import { StoreFailed } from '../store-errors.ts'
-import type { Page } from '../ports/store.ts'
 import type { PostgresTransaction } from './client.ts'
 import { failureOf, isConflict, isLate, isOfClaims, isOfTheData, isRefusal, isTaken } from './failure.ts'
 import { ClaimsLost, type Entry, Group, type GroupParts, type Written } from './group.ts'
-import type { Patience } from './messages.ts'
+import type { Patience, PlacedPage } from './messages.ts'
 import type { Unplaced } from './outbox/unplaced.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -15,7 +14,7 @@ const AGAIN_AT_MOST = 10
 /** What is new. */
 export interface Stored {
   /** Where new messages are; `undefined` where that is not known. */
-  readonly pages: readonly Page[] | undefined
+  readonly pages: readonly PlacedPage[] | undefined
   /** Whether something may be removed. */
   readonly mayRemove: boolean
 }

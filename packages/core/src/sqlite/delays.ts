@@ -1,4 +1,5 @@
-import type { NewMessage, ScheduleStore } from '../ports/store.ts'
+import type { NewMessage } from '../ports/store.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Log, MessageRow } from './log.ts'
 import { messageOf } from './log.ts'

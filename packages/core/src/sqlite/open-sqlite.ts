@@ -7,10 +7,10 @@ import type {
   LoggedMessage,
   NewMessage,
   OpenStore,
-  ScheduleStore,
   Settlement,
-  StoreStats,
 } from '../ports/store.ts'
+import type { StoreStats } from '../ports/store-stats.ts'
+import type { ScheduleStore } from '../ports/schedule-store.ts'
 import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction } from '../store-errors.ts'
 import { Claims } from './claims.ts'

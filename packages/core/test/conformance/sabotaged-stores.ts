@@ -509,4 +509,38 @@ export const sabotages: readonly Sabotage[] = [
       (opening) => ({ ...opening, claimsChanged: undefined }),
     ),
   },
+  {
+    fault: 'tells nobody what is replayed',
+    caughtBy: 'nodes-hear-of-letters',
+    shared: true,
+    on: overriding(
+      () => ({}),
+      (opening) => ({ ...opening, lettersChanged: undefined }),
+    ),
+  },
+  {
+    fault: 'has claims take for ever what they took when they were given',
+    caughtBy: 'types-grow-while-claimed',
+    shared: true,
+    on: overriding((open) => ({ claim: async () => (await open.claim()).map((claim) => ({ ...claim })) })),
+  },
+  {
+    fault: 'leaves what a node cannot read to it',
+    caughtBy: 'lack-hands-over',
+    shared: true,
+    on: overriding((open) => ({ renew: async (claims) => (await open.renew?.(claims)) ?? noRenewal })),
+  },
+  {
+    fault: 'takes from a node what nobody else can read either',
+    caughtBy: 'lack-of-nobody',
+    shared: true,
+    on: overriding((open) => ({
+      renew: async (claims, lacks = []) => {
+        const renewal = (await open.renew?.(claims, lacks)) ?? noRenewal
+        return lacks.length === 0 ? renewal : { ...renewal, handOver: renewal.held }
+      },
+    })),
+  },
 ]
+
+const noRenewal = { held: [], handOver: [] }

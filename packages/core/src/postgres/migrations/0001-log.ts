@@ -91,6 +91,10 @@ CREATE TABLE ${schema}.subscription_type (
   up_to bigint,
   PRIMARY KEY (subscription, type, partition, after)
 );
+-- How often something has changed that other nodes have to know of: 'types', those that subscriptions take, which whoever reads
+-- messages is told with them; 'letters', which are replayed, or were removed.
+CREATE TABLE ${schema}.change (what text PRIMARY KEY, count bigint NOT NULL) WITH (fillfactor = 50);
+INSERT INTO ${schema}.change VALUES ('types', 0), ('letters', 0);
 CREATE TABLE ${schema}.claim (
   subscription integer NOT NULL,
   partition integer NOT NULL,
@@ -164,6 +168,11 @@ CREATE TABLE ${schema}.member_subscription (
   node uuid NOT NULL,
   subscription integer NOT NULL,
   types text[] NOT NULL,
+  -- The highest version of each that it can read.
+  versions integer[] NOT NULL,
+  -- What it has met, and cannot read: types, and versions.
+  lacked_types text[] NOT NULL DEFAULT '{}',
+  lacked_versions integer[] NOT NULL DEFAULT '{}',
   PRIMARY KEY (node, subscription)
 );
 -- What one node does for all: until when it may.

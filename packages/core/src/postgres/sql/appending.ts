@@ -1,5 +1,5 @@
 import type { Sql } from '../statements.ts'
-import { advancingAll, given, givenWithin, taken } from './given.ts'
+import { advancingAll, given, givenWithin, taken, typeChanges } from './given.ts'
 
 /**
  * Stores messages, and gives each its position, in a transaction that ends right after it. Partitions are locked in their order.
@@ -42,7 +42,8 @@ const placed = (schema: string, condition = ''): string => `locked AS (
  *
  * Parameters: the messages, as JSON; the partitions, and how many messages each is given. Gives behind which position they are.
  */
-export const appendPlain: Sql = (schema) => `WITH ${placed(schema)} SELECT partition, before FROM moved`
+export const appendPlain: Sql = (schema) =>
+  `WITH ${placed(schema)} SELECT partition, before, ${typeChanges(schema)} FROM moved`
 
 /**
  * The same together with how far claims have come; nothing of it, and an error, where one of them is not held.
@@ -51,7 +52,7 @@ export const appendPlain: Sql = (schema) => `WITH ${placed(schema)} SELECT parti
  */
 export const settleAtOnce: Sql = (schema) => `
 WITH ${advancingAll(schema, 4)}, ${placed(schema, ' AND (SELECT are_held FROM held)')}
-SELECT partition, before FROM moved`
+SELECT partition, before, ${typeChanges(schema)} FROM moved`
 
 /**
  * Stores messages in a transaction of the caller's own. They have no positions yet, and lock nothing: when it commits, the trigger

@@ -1,8 +1,9 @@
 import type { Sql } from '../statements.ts'
 
-/** The nodes that live, each with a subscription that it has. */
+/** The nodes that live, each with a subscription that it has, and what it knows of that. */
 export const members: Sql = (schema) => `
-SELECT m.node, s.subscription FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
+SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions
+  FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
   WHERE m.alive_until > ${schema}.now_ms()`
 
 /**
@@ -24,6 +25,10 @@ UPDATE ${schema}.claim c
   FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
   RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
 
+/** What a node has met, and cannot read. Parameters: the node, a subscription, types, versions. */
+export const lack: Sql = (schema) => `
+UPDATE ${schema}.member_subscription SET lacked_types = $3, lacked_versions = $4 WHERE node = $1::uuid AND subscription = $2`
+
 /** Which messages are those of claims. Parameters: subscriptions, partitions. */
 export const ranges: Sql = (schema) => `
 SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subscription_type t
@@ -35,8 +40,7 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
  * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row:
- * what it has of them, the nodes that live with what each has, and whether any claim of its own subscriptions is free; parts are
- * joined by `#`.
+ * what it has of them, as `subscription#partition#epoch`; the members, as JSON; and whether any claim of its own subscriptions is free.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -53,8 +57,7 @@ WITH alive AS (
 )
 SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
   ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
-  ARRAY(SELECT concat_ws('#', s.subscription, m.node) FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
-    WHERE m.alive_until > ${schema}.now_ms()) AS members,
+  (SELECT coalesce(json_agg(m), '[]')::text FROM (${members(schema)}) AS m) AS members,
   EXISTS (SELECT FROM ${schema}.claim WHERE subscription = ANY ($6::integer[])
     AND (node IS NULL OR held_until <= ${schema}.now_ms())) AS is_any_free`
 

@@ -44,3 +44,6 @@ export const advancingAll = (schema: string, n: number): string => `advanced AS 
 ), held AS (
   SELECT ${schema}.all_held(count(*), cardinality($${n}::integer[])) AS are_held FROM advanced
 )`
+
+/** How often the types that subscriptions take have changed by then: whoever gives messages to feeds has to know. */
+export const typeChanges: Sql = (schema) => `(SELECT count FROM ${schema}.change WHERE what = 'types') AS type_changes`

@@ -3,6 +3,10 @@ import type { Sql } from '../statements.ts'
 const columns = `seq, letter_id, subscription, partition, id, type, key, time, envelope, body, crc, correlation_id, error, attempts,
   died_at, is_replaying`
 
+/** The others look at what is replayed, and what is no more. */
+const changed = (schema: string): string =>
+  `changed AS (UPDATE ${schema}.change SET count = count + 1 WHERE what = 'letters')`
+
 /** Parameter: the id of the letter. */
 export const letter: Sql = (schema) => `SELECT ${columns} FROM ${schema}.dead_letter WHERE letter_id = $1`
 
@@ -16,10 +20,12 @@ export const replaying: Sql = (schema) =>
 
 /** Parameter: the id of the letter. */
 export const beginReplay: Sql = (schema) =>
-  `UPDATE ${schema}.dead_letter SET is_replaying = true WHERE letter_id = $1 AND NOT is_replaying RETURNING letter_id`
+  `WITH ${changed(schema)}
+UPDATE ${schema}.dead_letter SET is_replaying = true WHERE letter_id = $1 AND NOT is_replaying RETURNING letter_id`
 
 /** The same, with another message. Parameters: the id of the letter, and what its message is now. */
 export const beginEditedReplay: Sql = (schema) => `
+WITH ${changed(schema)}
 UPDATE ${schema}.dead_letter
   SET is_replaying = true, id = $2, type = $3, key = $4, time = $5, envelope = $6, body = $7, crc = $8
   WHERE letter_id = $1 AND NOT is_replaying RETURNING letter_id`
@@ -28,4 +34,5 @@ export const endReplay: Sql = (schema) => `UPDATE ${schema}.dead_letter SET is_r
 
 /** Removes those that are not being replayed. Parameter: their ids. */
 export const removeLetters: Sql = (schema) =>
-  `DELETE FROM ${schema}.dead_letter WHERE letter_id = ANY($1::text[]) AND NOT is_replaying RETURNING letter_id`
+  `WITH ${changed(schema)}
+DELETE FROM ${schema}.dead_letter WHERE letter_id = ANY($1::text[]) AND NOT is_replaying RETURNING letter_id`

@@ -1,23 +1,32 @@
 import type { Sql } from '../statements.ts'
+import { typeChanges } from './given.ts'
 
 const columns = 'position, id, type, key, time, envelope, body, crc'
 
 /** Pages of several partitions, each after a position. Parameters: partitions, positions, limits. */
 export const read: Sql = (schema) =>
-  pages(`SELECT ${columns} FROM ${schema}.message
-    WHERE partition = r.partition AND position > r.after ORDER BY position LIMIT r.most`)
+  pages(
+    schema,
+    `SELECT ${columns} FROM ${schema}.message
+    WHERE partition = r.partition AND position > r.after ORDER BY position LIMIT r.most`,
+  )
 
 /** The same, where what was finished is in the archive. */
 export const readArchived: Sql = (schema) =>
-  pages(`SELECT * FROM (
+  pages(
+    schema,
+    `SELECT * FROM (
     (SELECT ${columns} FROM ${schema}.message
       WHERE partition = r.partition AND position > r.after ORDER BY position LIMIT r.most)
     UNION ALL (SELECT ${columns} FROM ${schema}.archive
       WHERE partition = r.partition AND position > r.after ORDER BY position LIMIT r.most)
-    ) AS found ORDER BY position LIMIT r.most`)
+    ) AS found ORDER BY position LIMIT r.most`,
+  )
 
-const pages = (page: string): string => `
-SELECT r.n::integer, m.* FROM unnest($1::integer[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS r (partition, after, most, n)
+/** Each with how often what subscriptions take has changed by then. */
+const pages = (schema: string, page: string): string => `
+SELECT r.n::integer, m.*, ${typeChanges(schema)}
+  FROM unnest($1::integer[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS r (partition, after, most, n)
   CROSS JOIN LATERAL (${page}) AS m ORDER BY r.n, m.position`
 
 const single = (schema: string, table: string): string => `

@@ -10,6 +10,7 @@ export const poll: Sql = (schema) => `
 SELECT (SELECT sum(tail) FROM ${schema}.tail WHERE partition >= 0)::bigint AS appended,
   (SELECT min(due_at) FROM ${schema}.delayed) AS next_due,
   EXISTS (SELECT FROM ${schema}.unplaced) AS is_unplaced,
+  (SELECT count FROM ${schema}.change WHERE what = 'letters') AS letter_changes,
   ARRAY(SELECT DISTINCT type FROM ${schema}.subscription_type WHERE up_to IS NULL) AS types,
   c.free, c.finished,
   (SELECT string_agg(node::text, ' ' ORDER BY node) FROM ${schema}.member

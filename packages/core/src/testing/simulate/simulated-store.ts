@@ -79,8 +79,11 @@ export class SimulatedStore implements Store {
     const claimsChanged = (): void => {
       if (this.#life.isAlive) opening.claimsChanged?.()
     }
+    const lettersChanged = (): void => {
+      if (this.#life.isAlive) opening.lettersChanged?.()
+    }
     return this.#call('open', async () => {
-      this.#opened = await this.#parts.memory.open({ ...opening, wake, claimsChanged })
+      this.#opened = await this.#parts.memory.open({ ...opening, wake, claimsChanged, lettersChanged })
       return this.#around(this.#opened)
     })
   }

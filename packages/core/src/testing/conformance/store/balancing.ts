@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import type { Claim, OpenStore } from '../../../ports/store.ts'
 import type { CaseDefinition } from './case-definition.ts'
-import { message, messages, subscription } from './samples.ts'
+import { letter, message, messages, subscription } from './samples.ts'
 import { nameOf, renewal, type Trial, turns, until } from './trial.ts'
 
 const PARTITIONS = 8
@@ -195,6 +195,32 @@ export const balancing: readonly CaseDefinition[] = [
       await hears('has released claims')
       await second.open.close()
       await hears('has gone')
+    },
+  },
+  {
+    name: 'nodes-hear-of-letters',
+    title: 'nodes that begin to replay dead letters, or remove some, tell the others',
+    needs: ['shared'],
+    run: async (trial) => {
+      let told = 0
+      const lettersChanged = (): void => void (told += 1)
+      const hears = async (what: string): Promise<void> => {
+        await until(() => told > 0, `lettersChanged() is called when another node ${what}`, 2_000)
+        await turns(2)
+        told = 0
+      }
+      const first = await node(trial)
+      await first.look()
+      const second = await trial.openWith({ lettersChanged })
+      await first.open.settle(first.claims[0], { dead: [letter('l1'), letter('l2')] })
+      equal(await first.open.deadLetters.beginReplay('l1'), true)
+      await hears('has begun a replay')
+      deepEqual(
+        (await second.deadLetters.replaying('events/a')).map(({ id }) => id),
+        ['l1'],
+      )
+      deepEqual(await first.open.deadLetters.remove(['l2']), ['l2'])
+      await hears('has removed a dead letter')
     },
   },
 ]

@@ -6,6 +6,7 @@ import { deadLetterCases } from './dead-letters.ts'
 import { delaying } from './delaying.ts'
 import { duplicates } from './duplicates.ts'
 import type { StoreFeature, StoreHarness } from './harness.ts'
+import { knowingCases } from './knowing.ts'
 import { leasing } from './leasing.ts'
 import { opening } from './opening.ts'
 import { pruning } from './pruning.ts'
@@ -70,6 +71,7 @@ export function storeCases(harness: StoreHarness, options: StoreCaseOptions = {}
     ...sharing,
     ...leasing,
     ...balancing,
+    ...knowingCases,
     ...randomPrograms(seed, options.programs ?? 20),
   ]
   return definitions.map((definition) => {

@@ -1,6 +1,6 @@
 import { equal, fail, ok } from 'node:assert/strict'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Renewal } from '../../../ports/share.ts'
+import type { Lack, Renewal } from '../../../ports/share.ts'
 import type { Claim, LoggedMessage, NewMessage, OpenStore, StoreOpening, Subscription } from '../../../ports/store.ts'
 import type { StoreFeature, StoreSubject, UserTransaction } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -126,9 +126,13 @@ export function nameOf({ subscription: name, partition }: Claim): string {
 }
 
 /** Keeps claims of a store that is shared. */
-export async function renewal(open: OpenStore, claims: readonly Claim[]): Promise<Renewal> {
+export async function renewal(
+  open: OpenStore,
+  claims: readonly Claim[],
+  lacks: readonly Lack[] = [],
+): Promise<Renewal> {
   ok(open.renew !== undefined, 'Where claims end by themselves, there is renew().')
-  return open.renew(claims)
+  return open.renew(claims, lacks)
 }
 
 /** The claims that there are to be had, by the name of their subscription. One partition only. */

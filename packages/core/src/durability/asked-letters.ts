@@ -1,0 +1,102 @@
+import type { Deadlines } from '../engine/deadlines.ts'
+import { asError } from '../errors.ts'
+import type { Observer } from '../observe.ts'
+import type { OpenStore, StoredDeadLetter } from '../ports/store.ts'
+import { storeBackoffMs } from '../time/store-backoff.ts'
+import type { Feed } from './feed.ts'
+
+interface AskedParts {
+  readonly store: OpenStore
+  readonly observer: Observer
+  readonly deadlines: Deadlines
+  /** What this node works for: what is being brought back is looked at then. */
+  readonly feeds: () => readonly Feed[]
+}
+
+/** Does with the dead letters of this node's claims what was asked for elsewhere: they are replayed, or are none any more. */
+export class AskedLetters {
+  readonly #parts: AskedParts
+  #isOpen = false
+  #isLooking = false
+  /** Whether there may be something to do. */
+  #isWanted = false
+  #failures = 0
+
+  constructor(parts: AskedParts) {
+    this.#parts = parts
+  }
+
+  begin(): void {
+    this.#isOpen = true
+    if (this.#isWanted) this.wake()
+  }
+
+  stop(): void {
+    this.#isOpen = false
+  }
+
+  /** Another node has begun replays, or has removed letters; or this one has, of what is not its own. */
+  readonly wake = (): void => {
+    this.#isWanted = true
+    if (this.#isOpen && !this.#isLooking && this.#failures === 0) void this.#look()
+  }
+
+  async #look(): Promise<void> {
+    const { store, observer, deadlines } = this.#parts
+    this.#isLooking = true
+    try {
+      while (this.#isWanted && this.#isOpen) {
+        this.#isWanted = false
+        await this.#removed()
+        await this.#replaying()
+      }
+      this.#failures = 0
+    } catch (thrown) {
+      this.#isWanted = true
+      this.#failures += 1
+      const delayMs = storeBackoffMs(this.#failures)
+      if (!this.#isOpen) return
+      observer.say('storeFailed', { store: store.name, handler: undefined, error: asError(thrown), delayMs })
+      deadlines.after(delayMs, () => void this.#look())
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  /** Lanes go on whose dead letters were discarded. */
+  async #removed(): Promise<void> {
+    const { store, feeds } = this.#parts
+    for (const feed of feeds()) {
+      const ids = feed.dead.ids
+      if (ids.length > 0) await feed.parts.journal.settled() // All of them have been stored then.
+      for (const id of ids) {
+        if ((await store.deadLetters.get(id)) === undefined && isWorking(feed) && feed.dead.has(id))
+          feed.dead.discard(id)
+      }
+    }
+  }
+
+  async #replaying(): Promise<void> {
+    const { store, feeds } = this.#parts
+    for (const [subscription, own] of Map.groupBy(feeds(), ({ parts }) => parts.claim.subscription)) {
+      // What ends while the store is asked, it may still say.
+      const before = new Map(own.map((feed) => [feed, new Set(feed.dead.replaying)]))
+      for (const letter of await store.deadLetters.replaying(subscription)) {
+        const feed = own.find(({ partition }) => partition === letter.partition)
+        if (feed !== undefined && before.get(feed)?.has(letter.id) !== true) this.#replay(feed, letter)
+      }
+    }
+  }
+
+  #replay(feed: Feed, letter: StoredDeadLetter): void {
+    if (!isWorking(feed) || feed.dead.replaying.has(letter.id)) return
+    const { handler, letters } = feed.parts
+    const envelope = letters.envelope(letter)
+    this.#parts.observer.say('replayed', { envelope, handler: handler.name, letterId: letter.id })
+    feed.dead.replay(letter, envelope, {})
+  }
+}
+
+function isWorking({ isOpen, isLeaving }: Feed): boolean {
+  return isOpen && !isLeaving
+}
