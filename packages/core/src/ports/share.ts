@@ -13,6 +13,8 @@ export interface Renewal {
   readonly held: readonly Claim[]
   /** Those of them that are in the share of another live node. Until it has released them, this one has them. */
   readonly handOver: readonly Claim[]
+  /** `false` where there was nothing that `claim` would give; a store that does not know leaves it out. */
+  readonly mayClaim?: boolean | undefined
 }
 
 /** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */

@@ -42,7 +42,8 @@ export class Claims {
     const names = new Map([...ids].map(([name, id]) => [id, name]))
     return writer.alone(async (tx) => {
       if (names.size === 0) return []
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const members = (await tx.query(statements.text('members'))).rows
+      const shares = this.#sharesOf(members)
       const all = [...names.keys()].flatMap((id) => Array.from({ length: partitions }, (_, n) => [id, n] as const))
       const { rows } = await tx.query(statements.text('claim'), [
         all.map(([id]) => id),
@@ -68,19 +69,19 @@ export class Claims {
   renew(claims: readonly Claim[], lacks: readonly Lack[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.first(async (tx) => {
-      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
+      const asked = [node, leaseMs, ...this.#columnsOf(claims), [...ids.values()]]
+      const [row = {}] = (await tx.query(statements.text('renew'), asked)).rows
       await this.#tellLacks(tx, lacks)
-      beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
-      const kept = new Set(rows.map((row) => nameOf(row)))
+      beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
+      const kept = new Set(row['kept'] as readonly string[])
       const held = claims.filter(({ subscription, partition, epoch }) => {
-        return kept.has(nameOf({ subscription: ids.get(subscription), partition, epoch }))
+        return kept.has(`${ids.get(subscription)}#${partition}#${epoch}`)
       })
-      if (held.length === 0) return { held, handOver: [] }
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const shares = this.#sharesOf(JSON.parse(row['members'] as string) as Record<string, unknown>[])
       const handOver = held.filter(({ subscription, partition }) => {
         return shares.get(ids.get(subscription) as number)?.has(partition) !== true // Only what this node has bound is held.
       })
-      return { held, handOver }
+      return { held, handOver, mayClaim: row['is_any_free'] === true }
     })
   }
 
@@ -159,10 +160,6 @@ function rankedOf(row: Record<string, unknown>): Ranked {
     versions: new Map(types.map((type, n) => [type, numberOf(versions[n])])),
     lacks: (row['lacked_types'] as string[]).map((type, n) => ({ type, version: numberOf(lackedVersions[n]) })),
   }
-}
-
-function nameOf({ subscription, partition, epoch }: Record<string, unknown>): string {
-  return `${String(subscription)}#${String(partition)}#${String(epoch)}`
 }
 
 function claimOf(

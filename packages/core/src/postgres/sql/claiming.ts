@@ -2,7 +2,8 @@ import type { Sql } from '../statements.ts'
 
 /** The nodes that live, each with a subscription that it has, and what it knows of that. */
 export const members: Sql = (schema) => `
-SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
+SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions
+  FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
   WHERE m.alive_until > ${schema}.now_ms()`
 
 /**
@@ -38,7 +39,8 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 /**
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
- * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them.
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row:
+ * what it has of them, as `subscription#partition#epoch`; the members, as JSON; and whether any claim of its own subscriptions is free.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -53,8 +55,11 @@ WITH alive AS (
     WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
-SELECT subscription, partition, epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty
-  FROM (VALUES (true)) AS always LEFT JOIN kept ON true`
+SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
+  ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
+  (SELECT coalesce(json_agg(m), '[]')::text FROM (${members(schema)}) AS m) AS members,
+  EXISTS (SELECT FROM ${schema}.claim WHERE subscription = ANY ($6::integer[])
+    AND (node IS NULL OR held_until <= ${schema}.now_ms())) AS is_any_free`
 
 /** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node. */
 export const release: Sql = (schema) => `
@@ -71,4 +76,4 @@ WITH gone AS (
 ), off_duty AS (
   UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
 )
-UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE node = $1::uuid`
+UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE subscription > 0 AND node = $1::uuid`
