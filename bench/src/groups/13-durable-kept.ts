@@ -3,35 +3,18 @@ import type { Completion } from '@iambus/core/sqlite'
 import type { FigureRow, Group } from '../case.ts'
 import { freshFile } from '../fresh-file.ts'
 import { inFlight } from '../in-flight.ts'
+import { ratioInTurn } from '../in-turn.ts'
 import { durable, type Handle, orderOf, storing, toCompletion, WIDTH } from '../peers/durable.ts'
 import { prepared } from '../prepared.ts'
-import { median } from '../ratios.ts'
 
 const columns = ['`start()`, with its claim', '`publish`', '`publish` to completion']
 const KEPT = 1_000_000
-const TIMES = 9
 const BATCH = 4_096
 
 const rows: readonly { readonly name: string; readonly completion: Completion }[] = [
   { name: 'kept for a century', completion: { keepMs: 100 * 365 * 86_400_000 } },
   { name: 'in the archive', completion: 'archive' },
 ]
-
-/** How many times as long something takes with the one as with the other: each in turn, some times. */
-async function ratio(full: () => Promise<void>, empty: () => Promise<void>): Promise<number> {
-  const ratios: number[] = []
-  for (let time = 0; time <= TIMES; time += 1) {
-    const [own, base] = [await msOf(full), await msOf(empty)]
-    if (time > 0) ratios.push(own / base) // The first one is for the compiler.
-  }
-  return median(ratios)
-}
-
-async function msOf(run: () => Promise<void>): Promise<number> {
-  const start = performance.now()
-  await run()
-  return performance.now() - start
-}
 
 async function comparing(completion: Completion): Promise<readonly number[]> {
   const paths = [prepared({ count: KEPT, completion }), freshFile()] as const
@@ -44,11 +27,11 @@ async function comparing(completion: Completion): Promise<readonly number[]> {
     const dp = await durable({ path, handlers: [handler], options })
     await dp.stop()
   }) as [() => Promise<void>, () => Promise<void>]
-  const started = await ratio(starting, emptyStarting)
+  const started = await ratioInTurn(starting, emptyStarting)
 
   const publishing = (dp: Dispatcher) => () => inFlight(WIDTH, BATCH, (n) => dp.publish(orderOf(n)))
   const [store, emptyStore] = [await storing({ path: paths[0], options }), await storing({ path: paths[1], options })]
-  const published = await ratio(publishing(store), publishing(emptyStore))
+  const published = await ratioInTurn(publishing(store), publishing(emptyStore))
   for (const dp of [store, emptyStore]) await dp.stop()
 
   const completing = async (path: string): Promise<() => Promise<void>> => {
@@ -59,7 +42,7 @@ async function comparing(completion: Completion): Promise<readonly number[]> {
       return toCompletion(dp, { count: BATCH, isHandled: () => handled === BATCH })
     }
   }
-  const completed = await ratio(await completing(paths[0]), await completing(paths[1]))
+  const completed = await ratioInTurn(await completing(paths[0]), await completing(paths[1]))
   return [started, published, completed]
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { defineEvent, Dispatcher } from '@iambus/core'
-import { postgres } from '@iambus/core/postgres'
+import { postgres, type PostgresOptions } from '@iambus/core/postgres'
 import { Pool } from 'pg'
 import type { Run, Tally } from '../case.ts'
 import { inFlight } from '../in-flight.ts'
@@ -90,8 +90,14 @@ export async function rawInserts(tally: Tally): Promise<Run> {
 export async function durableIn(
   { pool, schema }: { readonly pool: Pool; readonly schema: string },
   handlers: readonly Handle[],
+  options: Omit<PostgresOptions, 'pool' | 'connectionString' | 'schema'> = {},
 ): Promise<Dispatcher> {
-  const dp = new Dispatcher({ service: 'bench', store: postgres({ pool, schema }), messages: [Order], logger })
+  const dp = new Dispatcher({
+    service: 'bench',
+    store: postgres({ pool, schema, ...options }),
+    messages: [Order],
+    logger,
+  })
   dp.events.bind(Never, () => {}, { durable: false })
   for (const [index, handler] of handlers.entries()) dp.events.bind(Order, handler, { name: `handler-${index}` })
   await dp.start()

@@ -28,8 +28,13 @@ export interface StoreNotices {
   readonly storeLost: { readonly store: string; readonly text: string }
   /** Another one works for this handler now, or its store was closed: nothing more of it is run here. */
   readonly claimLost: { readonly store: string; readonly handler: string; readonly error: Error }
-  /** A handler is known to the store, and bound no more: what is stored for it waits. At most `pending` messages. */
-  readonly orphaned: { readonly store: string; readonly handler: string; readonly pending: number }
+  /** A handler is known to the store, and bound no more, `since` any node had it last, if that is known: what is stored for it waits. At most `pending` messages. */
+  readonly orphaned: {
+    readonly store: string
+    readonly handler: string
+    readonly pending: number
+    readonly since?: Date | undefined
+  }
   /** A handler was forgotten, as the store was told to, with up to `pending` messages that waited for it. */
   readonly forgotten: { readonly store: string; readonly handler: string; readonly pending: number }
   /** A handler takes a type no more of which the store has messages for it: they will be dead letters. At most `pending`. */
@@ -68,8 +73,8 @@ export const storeTable: NoticeTable<StoreNotices> = {
   },
   orphaned: {
     level: ({ pending }) => (pending > 0 ? 'warn' : 'info'),
-    text: ({ store, handler, pending }) =>
-      `${handler} is known to ${store}, and not bound: up to ${pending} messages wait for it. Bind it, bind its successor with { formerly }, or have the store forget it.`,
+    text: ({ store, handler, pending, since }) =>
+      `${handler} is known to ${store}, and not bound${since === undefined ? '' : ` since ${since.toISOString()}`}: up to ${pending} messages wait for it. Bind it, bind its successor with { formerly }, or have the store forget it.`,
   },
   forgotten: {
     level: 'warn',

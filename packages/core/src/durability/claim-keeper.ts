@@ -94,8 +94,8 @@ export class ClaimKeeper {
       do {
         this.#isWanted = false
         this.#parts.writeProgress()
-        await this.#renew()
-        if (this.#isOpen && this.#isTaking) await this.#take()
+        const mayClaim = await this.#renew()
+        if (mayClaim && this.#isOpen && this.#isTaking) await this.#take()
       } while (this.#isWanted && this.#isOpen && this.#isTaking)
       this.#failures = 0
       this.#lookIn((store.leaseMs ?? 0) / 3)
@@ -116,16 +116,18 @@ export class ClaimKeeper {
     if (taken.length > 0) this.#parts.take(taken)
   }
 
-  async #renew(): Promise<void> {
+  /** Tells whether there may be something to take. */
+  async #renew(): Promise<boolean> {
     const { store, lose, handOver } = this.#parts
-    if (store.renew === undefined) return
+    if (store.renew === undefined) return true
     const asked = [...this.#held]
     const renewal = await store.renew(asked, [...this.#lacks.values()])
     const held = new Set(renewal.held.map(nameOf))
     for (const claim of asked) if (!held.has(nameOf(claim)) && this.#held.delete(claim)) lose(claim)
-    if (!this.#isTaking) return
+    if (!this.#isTaking) return false
     const others = new Set(renewal.handOver.map(nameOf))
     for (const claim of asked) if (others.has(nameOf(claim)) && this.#held.has(claim)) handOver(claim)
+    return renewal.mayClaim !== false
   }
 }
 

@@ -4,8 +4,15 @@ import type { Finding } from '../ports/store.ts'
 /** Says what a store has noticed when it was opened. */
 export function sayFinding(finding: Finding, { observer, store }: { observer: Observer; store: string }): void {
   const { kind } = finding
-  if (kind === 'orphan') observer.say('orphaned', { store, handler: finding.subscription, pending: finding.pending })
-  else if (kind === 'forgotten')
+  if (kind === 'orphan') {
+    const { subscription, pending, since } = finding
+    observer.say('orphaned', {
+      store,
+      handler: subscription,
+      pending,
+      since: since === undefined ? undefined : new Date(since),
+    })
+  } else if (kind === 'forgotten')
     observer.say('forgotten', { store, handler: finding.subscription, pending: finding.pending })
   else if (kind === 'typeRemoved') {
     const { subscription, type, pending } = finding

@@ -16,6 +16,8 @@ export interface Renewal {
    * this one has them.
    */
   readonly handOver: readonly Claim[]
+  /** `false` where there was nothing that `claim` would give; a store that does not know leaves it out. */
+  readonly mayClaim?: boolean | undefined
 }
 
 /** A message that a node cannot read, for one of its subscriptions: it does not know the type, or only older versions of it. */

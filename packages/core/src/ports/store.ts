@@ -251,9 +251,9 @@ export interface OpenStore {
   readonly unknownTypeMs?: number | undefined
 }
 
-/** Something that a store noticed when it was opened. `pending`: how many messages at most. */
+/** What a store noticed when it was opened. `pending`: how many messages at most; `since`: when a node had it last, if known. */
 export type Finding =
-  | { readonly kind: 'orphan'; readonly subscription: string; readonly pending: number }
+  | { readonly kind: 'orphan'; readonly subscription: string; readonly pending: number; readonly since?: number }
   | { readonly kind: 'forgotten'; readonly subscription: string; readonly pending: number }
   | { readonly kind: 'typeRemoved'; readonly subscription: string; readonly type: string; readonly pending: number }
   | { readonly kind: 'renamed'; readonly subscription: string; readonly from: string }

@@ -44,7 +44,8 @@ export class Claims {
     return writer.alone(async (tx) => {
       if (names.size === 0) return []
       await this.#moveOn(tx)
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const members = (await tx.query(statements.text('members'))).rows
+      const shares = this.#sharesOf(members)
       const all = [...names.keys()].flatMap((id) => this.#partitions().map((partition) => [id, partition] as const))
       const { rows } = await tx.query(statements.text('claim'), [
         all.map(([id]) => id),
@@ -70,22 +71,22 @@ export class Claims {
   renew(claims: readonly Claim[], lacks: readonly Lack[]): Promise<Renewal> {
     const { statements, writer, node, leaseMs, ids, beat } = this.#parts
     return writer.first(async (tx) => {
-      const { rows } = await tx.query(statements.text('renew'), [node, leaseMs, ...this.#columnsOf(claims)])
+      const asked = [node, leaseMs, ...this.#columnsOf(claims), [...ids.values()]]
+      const [row = {}] = (await tx.query(statements.text('renew'), asked)).rows
       await this.#tellLacks(tx, lacks)
-      beat({ now: numberOf(rows[0]?.['now']), isOnDuty: rows[0]?.['is_on_duty'] === true })
-      const kept = new Set(rows.map((row) => nameOf(row)))
+      beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
+      const kept = new Set(row['kept'] as readonly string[])
       const held = claims.filter(({ subscription, partition, epoch }) => {
-        return kept.has(nameOf({ subscription: ids.get(subscription), partition, epoch }))
+        return kept.has(`${ids.get(subscription)}#${partition}#${epoch}`)
       })
-      if (held.length === 0) return { held, handOver: [] }
-      const shares = this.#sharesOf((await tx.query(statements.text('members'))).rows)
+      const shares = this.#sharesOf(JSON.parse(row['members'] as string) as Record<string, unknown>[])
       // What is drained nobody works for any more.
-      const drained = new Set(rows.filter((row) => row['is_drained'] === true).map(nameOf))
+      const drained = new Set(row['drained'] as readonly string[])
       const handOver = held.filter(({ subscription, partition, epoch }) => {
         const id = ids.get(subscription) as number // Only what this node has bound is held.
-        return shares.get(id)?.has(partition) !== true || drained.has(nameOf({ subscription: id, partition, epoch }))
+        return shares.get(id)?.has(partition) !== true || drained.has(`${id}#${partition}#${epoch}`)
       })
-      return { held, handOver }
+      return { held, handOver, mayClaim: row['is_any_free'] === true }
     })
   }
 
@@ -183,10 +184,6 @@ function rankedOf(row: Record<string, unknown>): Ranked {
     versions: new Map(types.map((type, n) => [type, numberOf(versions[n])])),
     lacks: (row['lacked_types'] as string[]).map((type, n) => ({ type, version: numberOf(lackedVersions[n]) })),
   }
-}
-
-function nameOf({ subscription, partition, epoch }: Record<string, unknown>): string {
-  return `${String(subscription)}#${String(partition)}#${String(epoch)}`
 }
 
 function claimOf(

@@ -2,11 +2,28 @@ import { StoreFailed } from '../store-errors.ts'
 import { CheckedOut, type Source } from './checked-out.ts'
 import type { PostgresResult, PostgresTransaction } from './client.ts'
 
-/** Under a stricter isolation it could not be told how far the log is by now. The connection is never given back to the pool. */
-const readCommitted = `SELECT set_config('default_transaction_isolation', 'read committed', false)
-  WHERE current_setting('default_transaction_isolation') <> 'read committed'`
+type Settings = Readonly<Record<string, string>>
+
+/** Under a stricter isolation it could not be told how far the log is by now. */
+const needed: Settings = { default_transaction_isolation: 'read committed' }
+
+/**
+ * Each statement finds what it needs through an index. Where a table was empty when a statement was planned, the server would read all
+ * of the table from then on, however much it has by now, until somebody analyses it. (And where there is no index, as for the few rows
+ * that all are needed, that is not so dear that it were to be compiled.)
+ */
+const byIndex: Settings = { enable_seqscan: 'off', jit: 'off' }
+
+/** What changes the session for good: so its connection is never given back to the pool. */
+export function sessionText(session: { readonly isOwn: boolean }): string {
+  const wanted = Object.entries({ ...needed, ...(session.isOwn ? byIndex : {}) })
+  const values = wanted.map(([name, value]) => `('${name}', '${value}')`).join(', ')
+  return `SELECT set_config(name, value, false) FROM (VALUES ${values}) AS wanted (name, value) WHERE current_setting(name) <> value`
+}
 
 interface ConnectionParts extends Source {
+  /** Whether its session is its own: a pool behind PgBouncer in transaction mode would hand its settings on to others. */
+  readonly isOwn: boolean
   /** Called with each connection that is new. What it throws, the connection fails with. */
   readonly begin?: ((connection: CheckedOut) => Promise<void>) | undefined
 }
@@ -53,7 +70,7 @@ export class Connection implements PostgresTransaction {
       connection.release()
     }
     try {
-      await connection.query(readCommitted)
+      await connection.query(sessionText(this.#parts))
       await this.#parts.begin?.(connection)
       return connection
     } catch (error) {

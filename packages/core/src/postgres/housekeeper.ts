@@ -7,14 +7,15 @@ interface HousekeeperParts {
   readonly statements: Statements
   readonly connection: PostgresTransaction
   readonly completion: Completion
-  /** For how long a dead node is remembered, in milliseconds. */
-  readonly forgetAfterMs: number
+  readonly leaseMs: number
   /** Called with what failed: it is tried again with the next heartbeat. */
   readonly failed: (error: unknown) => void
 }
 
-/** How many finished messages of a partition are removed at a time. */
+/** How many finished messages of a partition are removed at a time, and how many ids are forgotten. */
 const AT_A_TIME = 1_000
+/** How often it is looked for what only time makes removable, in leases; and for how many a dead node is remembered. */
+const LEASES = { tidy: 4, members: 100 }
 
 /** How long more is waited for that may be removed: each time costs as much as a hundred messages. */
 const PAUSE_MS = 50
@@ -23,6 +24,9 @@ const PAUSE_MS = 50
 export class Housekeeper {
   readonly #parts: HousekeeperParts
   #isWanted = false
+  #isTidyWanted = false
+  #tidiedAt = Number.NEGATIVE_INFINITY
+  #finished: unknown
   /** Ends the pause that there is. */
   #hurry: () => void = () => {}
   #running: Promise<void> | undefined
@@ -32,6 +36,21 @@ export class Housekeeper {
 
   constructor(parts: HousekeeperParts) {
     this.#parts = parts
+  }
+
+  /** A heartbeat, at this time of the server. */
+  beat(now: number): void {
+    if (!this.isOnDuty || now < this.#tidiedAt + LEASES.tidy * this.#parts.leaseMs) return
+    this.#tidiedAt = now
+    this.#isTidyWanted = true
+    this.wake()
+  }
+
+  /** What changes when a node, this or another one, has finished more. */
+  told(finished: unknown): void {
+    if (finished === this.#finished) return
+    this.#finished = finished
+    this.wake()
   }
 
   /** There may be something to remove. */
@@ -58,8 +77,11 @@ export class Housekeeper {
         await this.#pause()
         this.#isWanted = false
         while ((await this.#prune()) && !this.#isClosed);
+        if (this.#isTidyWanted) await this.#tidy()
       }
     } catch (error) {
+      // All of it again with the next heartbeat.
+      this.#tidiedAt = Number.NEGATIVE_INFINITY
       this.#parts.failed(error)
     }
   }
@@ -74,15 +96,11 @@ export class Housekeeper {
   }
 
   /** What is not as urgent. */
-  async tidy(): Promise<void> {
-    if (!this.isOnDuty || this.#isClosed) return
-    try {
-      await this.#ask('forgetSeen', [AT_A_TIME])
-      await this.#ask('forgetMembers', [this.#parts.forgetAfterMs])
-    } catch (error) {
-      this.#parts.failed(error)
-    }
-    this.wake()
+  async #tidy(): Promise<void> {
+    this.#isTidyWanted = false
+    while ((await this.#countOf('forgetSeen', [AT_A_TIME])) === AT_A_TIME && !this.#isClosed);
+    await this.#ask('seeSubscriptions', [])
+    await this.#ask('forgetMembers', [LEASES.members * this.#parts.leaseMs])
   }
 
   /** Tells whether there is more. */
@@ -91,8 +109,12 @@ export class Housekeeper {
     const keepMs = typeof completion === 'string' ? [] : [completion.keepMs]
     const name = completion === 'archive' ? 'archive' : completion === 'delete' ? 'prune' : 'pruneOld'
     const [row] = await this.#ask(name, [AT_A_TIME, ...keepMs])
-    await this.#ask(completion === 'archive' ? 'archiveCleared' : 'pruneCleared', [])
-    return row?.['is_behind'] === true && numberOf(row['count']) > 0
+    const cleared = await this.#countOf(completion === 'archive' ? 'archiveCleared' : 'pruneCleared', [AT_A_TIME])
+    return row?.['is_behind'] === true || cleared >= AT_A_TIME
+  }
+
+  async #countOf(name: StatementName, params: unknown[]): Promise<number> {
+    return numberOf((await this.#ask(name, params))[0]?.['count'])
   }
 
   async #ask(name: StatementName, params: unknown[]): Promise<readonly Record<string, unknown>[]> {

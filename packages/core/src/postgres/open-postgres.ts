@@ -102,11 +102,14 @@ export class OpenPostgres implements OpenStore {
     this.findings = parts.findings
     this.#time = new ServerTime(clock, parts.now)
     const wake = (): void => this.#wake()
-    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare }
-    this.#writing = new Connection(connecting)
-    this.#aside = new Connection(connecting)
+    // Who can listen has a session of its own. In one that is not, no plan is kept: it might have been made for an empty table.
+    const isOwn = settings.listen
+    const connecting = { name, pool, timeoutMs, statements, isPrepared: settings.prepare && isOwn }
+    const own = { ...connecting, isOwn }
+    this.#writing = new Connection(own)
+    this.#aside = new Connection(own)
     const listen = (connection: CheckedOut): Promise<void> => this.#watch.listenOn(connection)
-    this.#reading = new Connection({ ...connecting, begin: settings.listen ? listen : undefined })
+    this.#reading = new Connection({ ...own, begin: settings.listen ? listen : undefined })
     this.#takenTypes = new TakenTypes((...of) => this.#reads.run('ranges', of))
     const reads = new Reads({
       name,
@@ -132,7 +135,7 @@ export class OpenPostgres implements OpenStore {
     const beat = ({ now, isOnDuty }: { readonly now: number; readonly isOnDuty: boolean }): void => {
       this.#time.told(now)
       this.#housekeeper.isOnDuty = isOnDuty
-      void this.#housekeeper.tidy()
+      this.#housekeeper.beat(now)
     }
     const released = (): void => this.#tellOfClaims()
     const { subscriptions } = parts
@@ -144,16 +147,18 @@ export class OpenPostgres implements OpenStore {
     const changed = (): void => this.#watch.tell('letters')
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads, changed })
     const { completion } = settings
-    const forgetAfterMs = 100 * leaseMs
     this.#housekeeper = new Housekeeper({
       statements,
       connection: this.#aside,
       completion,
-      forgetAfterMs,
+      leaseMs,
       failed: (error) => this.#failed(error, leaseMs / 3),
     })
     this.#housekeeper.isOnDuty = parts.isOnDuty
-    const looked = ({ now }: { readonly now: number }): void => this.#time.told(now)
+    const looked = ({ now, finished }: { readonly now: number; readonly finished: unknown }): void => {
+      this.#time.told(now)
+      this.#housekeeper.told(finished)
+    }
     const { claimsChanged = (): void => {}, lettersChanged = (): void => {} } = parts
     const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)

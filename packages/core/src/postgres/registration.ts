@@ -44,6 +44,14 @@ export async function register(tx: PostgresTransaction, registration: Registrati
   return { findings: registrar.findings, ids, isOnDuty }
 }
 
+interface Pending {
+  readonly id: number
+  readonly name: string
+  readonly pending: number
+  /** In milliseconds since 1970. */
+  readonly since: number
+}
+
 class Registrar {
   readonly findings: Finding[] = []
   readonly #tx: PostgresTransaction
@@ -85,7 +93,7 @@ class Registrar {
   }
 
   async #add({ name, types, from }: Subscription): Promise<number> {
-    const [row] = await this.#run('INSERT INTO $.subscription (name) VALUES ($1) RETURNING id', name)
+    const [row] = await this.#run('INSERT INTO $.subscription (name, had_at) VALUES ($1, 0) RETURNING id', name)
     const id = numberOf(row?.['id'])
     // What is in the archive has been pruned, and can be read all the same.
     const beginning = this.#of.isArchived ? '0' : '(SELECT position FROM $.pruned p WHERE p.partition = t.partition)'
@@ -185,6 +193,7 @@ class Registrar {
         known,
       )
     }
+    await this.#run('UPDATE $.subscription SET had_at = $.now_ms() WHERE id = ANY ($1::integer[])', [...ids.values()])
     const onDuty = await this.#run(
       `UPDATE $.duty SET node = $1::uuid, until = $.now_ms() + $2::bigint
         WHERE name = 'housekeeping' AND until <= $.now_ms() RETURNING name`,
@@ -200,22 +209,25 @@ class Registrar {
         WHERE m.alive_until > $.now_ms()`,
     )
     const had = new Set(alive.map(({ subscription }) => numberOf(subscription)))
-    for (const { id, name, pending } of await this.#pending()) {
-      if (!names.has(name) && !had.has(id)) this.findings.push({ kind: 'orphan', subscription: name, pending })
+    for (const { id, name, pending, since } of await this.#pending()) {
+      if (!names.has(name) && !had.has(id)) this.findings.push({ kind: 'orphan', subscription: name, pending, since })
     }
   }
 
-  /** How many messages may be waiting for each subscription, at most. */
-  async #pending(): Promise<readonly { readonly id: number; readonly name: string; readonly pending: number }[]> {
+  /** How many messages may be waiting for each subscription, at most, and when a node had it last. */
+  async #pending(): Promise<readonly Pending[]> {
     const rows = await this.#run(
-      `SELECT s.id, s.name, sum(t.tail - c.cursor)
+      `SELECT s.id, s.name, s.had_at, sum(t.tail - c.cursor)
           + (SELECT count(*) FROM $.exception e WHERE e.subscription = s.id) AS pending
         FROM $.subscription s JOIN $.claim c ON c.subscription = s.id JOIN $.tail t USING (partition)
-        GROUP BY s.id, s.name ORDER BY s.id`,
+        GROUP BY s.id ORDER BY s.id`,
     )
-    return rows.map((row) => {
-      return { id: numberOf(row['id']), name: row['name'] as string, pending: numberOf(row['pending']) }
-    })
+    return rows.map((row) => ({
+      id: numberOf(row['id']),
+      name: row['name'] as string,
+      pending: numberOf(row['pending']),
+      since: numberOf(row['had_at']),
+    }))
   }
 
   /** Its dead letters stay: they can be looked at, and removed one by one. */

@@ -23,8 +23,8 @@ export interface PostgresOptions {
   /** Whether nodes are woken by LISTEN, which does not pass PgBouncer in transaction mode. Default true. */
   readonly listen?: boolean | undefined
   /**
-   * Whether statements are prepared, each once on a connection: the server plans them anew each time otherwise. PgBouncer in
-   * transaction mode needs version 1.21 and `max_prepared_statements` for it. Default true.
+   * Whether statements are prepared, each once on a connection, where the node listens: the server plans them anew each time
+   * otherwise. Default true.
    */
   readonly prepare?: boolean | undefined
   /**

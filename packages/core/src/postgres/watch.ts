@@ -21,8 +21,8 @@ interface WatchParts {
   readonly claimsChanged: () => void
   /** Called when other nodes replay dead letters, or have removed some. */
   readonly lettersChanged: () => void
-  /** Called with what each look has told: the time of the server. */
-  readonly looked: (told: { readonly now: number }) => void
+  /** Called with what each look has told: the time of the server, and something that changes when more is finished. */
+  readonly looked: (told: { readonly now: number; readonly finished: unknown }) => void
   /** Called when a look has failed, with when the next one is. */
   readonly failed: (error: unknown, delayMs: number) => void
 }
@@ -137,7 +137,7 @@ export class Watch {
     this.#wakes = 0
     try {
       const [row = {}] = await reads.run('poll', [node])
-      looked({ now: numberOf(row['now']) })
+      looked({ now: numberOf(row['now']), finished: row['finished'] })
       this.#others = (row['others'] as string | null) ?? ''
       this.#types = new Set(row['types'] as readonly string[] | null)
       if (row['is_unplaced'] === true) await unplaced.place()

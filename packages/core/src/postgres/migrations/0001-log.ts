@@ -40,7 +40,7 @@ CREATE TABLE ${schema}.archive (partition integer NOT NULL, position bigint NOT 
 CREATE TABLE ${schema}.unplaced (tx xid8 PRIMARY KEY);
 
 -- Of several transactions, messages get their positions in the order in which they were published.
-CREATE FUNCTION ${schema}.place(placed xid8[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ${schema}.place(placed xid8[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 BEGIN
   -- Partitions are locked in their order: so no two transactions wait for each other.
   PERFORM FROM ${schema}.tail WHERE partition IN
@@ -79,7 +79,9 @@ CREATE CONSTRAINT TRIGGER place_at_commit AFTER INSERT ON ${schema}.unplaced DEF
 
 CREATE TABLE ${schema}.subscription (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text NOT NULL UNIQUE
+  name text NOT NULL UNIQUE,
+  -- When a live node had it last, as far as is known.
+  had_at bigint NOT NULL
 );
 CREATE TABLE ${schema}.subscription_type (
   subscription integer NOT NULL,
@@ -126,6 +128,7 @@ CREATE TABLE ${schema}.exception (
 CREATE INDEX exception_position ON ${schema}.exception (partition, position);
 -- What had an exception, and may be removed if it was passed by all: the housekeeper looks.
 CREATE TABLE ${schema}.cleared (partition integer NOT NULL, position bigint NOT NULL);
+CREATE INDEX cleared_position ON ${schema}.cleared (partition, position);
 
 CREATE TABLE ${schema}.dead_letter (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -144,8 +147,7 @@ CREATE INDEX dead_letter_correlation ON ${schema}.dead_letter (correlation_id);
 CREATE INDEX dead_letter_replaying ON ${schema}.dead_letter (subscription, seq) WHERE is_replaying;
 
 CREATE TABLE ${schema}.seen (id text PRIMARY KEY, expires_at bigint NOT NULL);
--- Rows come about in the order in which they expire: an index of blocks is enough, and costs nearly nothing.
-CREATE INDEX seen_expires ON ${schema}.seen USING brin (expires_at) WITH (pages_per_range = 16, autosummarize = on);
+CREATE INDEX seen_expires ON ${schema}.seen (expires_at);
 CREATE TABLE ${schema}.delayed (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   partition integer NOT NULL,

@@ -2,7 +2,8 @@ import type { Sql } from '../statements.ts'
 
 /** The nodes that live, each with a subscription that it has, and what it knows of that. */
 export const members: Sql = (schema) => `
-SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
+SELECT m.node, s.subscription, s.types, s.versions, s.lacked_types, s.lacked_versions
+  FROM ${schema}.member m JOIN ${schema}.member_subscription s USING (node)
   WHERE m.alive_until > ${schema}.now_ms()`
 
 /** The newest generation of partitions, and those of which there are claims left. */
@@ -52,8 +53,9 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 /**
  * The heartbeat: keeps what the node has. What it does not know that it has, because an answer got lost, or works for no more, ends.
  *
- * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs. Gives what it has of them, and whether all of
- * that subscription is drained where it is.
+ * Parameters: the node, the lease in milliseconds; subscriptions, partitions, epochs; the subscriptions of the node. Gives one row:
+ * what it has of them, as `subscription#partition#epoch`, and what of that is drained, with all of its subscription; the members, as
+ * JSON; and whether any claim of its own subscriptions is free.
  */
 export const renew: Sql = (schema) => `
 WITH alive AS (
@@ -68,10 +70,13 @@ WITH alive AS (
     WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
-SELECT k.subscription, k.partition, k.epoch, ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
-    d.subscription IS NOT NULL AS is_drained
-  FROM (VALUES (true)) AS always LEFT JOIN kept k ON true LEFT JOIN ${schema}.draining d
-    ON d.subscription = k.subscription AND d.first <= k.partition AND k.partition < d.next_first AND d.behind = 0`
+SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
+  ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
+  ARRAY(SELECT concat_ws('#', k.subscription, k.partition, k.epoch) FROM kept k JOIN ${schema}.draining d
+    ON d.subscription = k.subscription AND d.first <= k.partition AND k.partition < d.next_first AND d.behind = 0) AS drained,
+  (SELECT coalesce(json_agg(m), '[]')::text FROM (${members(schema)}) AS m) AS members,
+  EXISTS (SELECT FROM ${schema}.claim WHERE subscription = ANY ($6::integer[])
+    AND (node IS NULL OR held_until <= ${schema}.now_ms())) AS is_any_free`
 
 /** Gives claims back, in order. Parameters: subscriptions, partitions, epochs, the node. */
 export const release: Sql = (schema) => `
@@ -88,4 +93,4 @@ WITH gone AS (
 ), off_duty AS (
   UPDATE ${schema}.duty SET node = NULL, until = 0 WHERE node = $1::uuid
 )
-UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE node = $1::uuid`
+UPDATE ${schema}.claim SET node = NULL, held_until = ${schema}.now_ms() WHERE subscription > 0 AND node = $1::uuid`

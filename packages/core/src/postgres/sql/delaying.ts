@@ -1,14 +1,15 @@
 import type { Sql } from '../statements.ts'
 
 /**
- * Appends what is due, the earliest first: in the newest generation of partitions, whichever it was put by for. Parameter: how many at most. Gives when the next one is due.
+ * Appends what is due, the earliest first: in the newest generation of partitions, whichever it was put by for. (What time it is, is
+ * asked for once: else no index would serve.) Parameter: how many at most. Gives when the next one is due.
  */
 export const appendDue: Sql = (schema) => `
 WITH chosen AS (
-  SELECT seq FROM ${schema}.delayed WHERE due_at <= ${schema}.now_ms() ORDER BY due_at, seq LIMIT $1::integer
-    FOR UPDATE SKIP LOCKED
+  SELECT seq FROM ${schema}.delayed WHERE due_at <= (SELECT ${schema}.now_ms()) ORDER BY due_at, seq
+    LIMIT $1::integer FOR UPDATE SKIP LOCKED
 ), due AS (
-  DELETE FROM ${schema}.delayed d USING chosen c WHERE d.seq = c.seq RETURNING d.*
+  DELETE FROM ${schema}.delayed d WHERE d.seq = ANY (ARRAY(SELECT seq FROM chosen)) RETURNING d.*
 ), newest AS (
   SELECT first, partitions FROM ${schema}.generation ORDER BY id DESC LIMIT 1
 ), found AS MATERIALIZED (

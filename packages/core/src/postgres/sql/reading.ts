@@ -29,9 +29,12 @@ SELECT r.n::integer, m.*, ${typeChanges(schema)}
   FROM unnest($1::integer[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS r (partition, after, most, n)
   CROSS JOIN LATERAL (${page}) AS m ORDER BY r.n, m.position`
 
-/** Single messages of a partition. Parameters: the partition, the positions. */
-export const readAt: Sql = (schema) => `
-SELECT ${columns} FROM ${schema}.message WHERE partition = $1 AND position = ANY($2::bigint[])`
+const single = (schema: string, table: string): string => `
+SELECT m.* FROM unnest($2::bigint[]) AS r (position)
+  CROSS JOIN LATERAL (SELECT ${columns} FROM ${schema}.${table} WHERE partition = $1 AND position = r.position LIMIT 1) AS m`
 
-export const readArchivedAt: Sql = (schema) => `${readAt(schema)}
-UNION ALL SELECT ${columns} FROM ${schema}.archive WHERE partition = $1 AND position = ANY($2::bigint[])`
+/** Single messages of a partition. Parameters: the partition, the positions. */
+export const readAt: Sql = (schema) => single(schema, 'message')
+
+export const readArchivedAt: Sql = (schema) => `${single(schema, 'message')}
+UNION ALL ${single(schema, 'archive')}`

@@ -1,16 +1,24 @@
 import type { Sql } from '../statements.ts'
 
-/** What may have changed, and whether other nodes live. Parameter: the node. */
+/**
+ * What may have changed, and whether other nodes live. Parameter: the node.
+ *
+ * Claims and tails are few rows, but in a file that is as large as it was when a transaction had been open for long: so they are read
+ * through their indexes, for which there has to be a condition.
+ */
 export const poll: Sql = (schema) => `
-SELECT (SELECT sum(tail) FROM ${schema}.tail)::bigint AS appended,
+SELECT (SELECT sum(tail) FROM ${schema}.tail WHERE partition >= 0)::bigint AS appended,
   (SELECT min(due_at) FROM ${schema}.delayed) AS next_due,
   EXISTS (SELECT FROM ${schema}.unplaced) AS is_unplaced,
   (SELECT count FROM ${schema}.change WHERE what = 'letters') AS letter_changes,
   ARRAY(SELECT DISTINCT type FROM ${schema}.subscription_type WHERE up_to IS NULL) AS types,
-  (SELECT count(*) FROM ${schema}.claim WHERE node IS NULL OR held_until <= ${schema}.now_ms())::integer AS free,
+  c.free, c.finished,
   (SELECT string_agg(node::text, ' ' ORDER BY node) FROM ${schema}.member
     WHERE node <> $1::uuid AND alive_until > ${schema}.now_ms()) AS others,
-  ${schema}.now_ms() AS now`
+  ${schema}.now_ms() AS now
+  FROM (SELECT sum(cursor)::text AS finished,
+      (count(*) FILTER (WHERE node IS NULL OR held_until <= ${schema}.now_ms()))::integer AS free
+    FROM ${schema}.claim WHERE subscription > 0) AS c`
 
 /** Parameters: the channel, what it says. */
 export const notify: Sql = () => `SELECT pg_notify($1::text, $2::text)`

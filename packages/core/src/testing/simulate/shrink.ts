@@ -75,6 +75,14 @@ function* smallerThan({ seed, messages, faults, isCalm }: Required<Plan>): Gener
       yield { seed, messages, faults: [...others, { ...fault, step }], isCalm: true }
     }
   }
+  // With fewer messages, the same comes about sooner.
+  const [fault, ...others] = faults
+  if (fault === undefined || others.length > 0 || messages.length === 1) return
+  for (const message of messages) {
+    for (let step = 0; step <= last; step += 1) {
+      yield { seed, messages: [message], faults: [{ ...fault, step }], isCalm: true }
+    }
+  }
 }
 
 /** All but one of them. */

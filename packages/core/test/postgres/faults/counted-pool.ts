@@ -80,7 +80,7 @@ export class CountedPool implements PostgresPool {
   }
 }
 
-/** Whether a store sends it when it likes, to remove what is finished. */
+/** Whether a store sends it when it likes: to remove what is finished, or on a connection that is new. */
 const isOfItself = (text: string): boolean => /\.(pruned|seen WHERE) |default_transaction_isolation/.test(text)
 
 /** Runs something with a fault at its first statement, at its second, and so on, until it has none left. Gives those that were hit. */
