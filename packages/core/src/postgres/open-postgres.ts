@@ -92,8 +92,8 @@ export class OpenPostgres implements OpenStore {
   #isClosed = false
 
   constructor(parts: OpenParts) {
-    const { name, pool, settings, statements, channel, node, ids, clock, types } = parts
-    const { leaseMs, dedupeMs, statementTimeoutMs: timeoutMs } = settings
+    const { name, pool, settings, statements, channel, node, ids, subscriptions, clock, types } = parts
+    const { leaseMs, pollMs, completion, dedupeMs, statementTimeoutMs: timeoutMs } = settings
     this.#parts = parts
     this.name = name
     this.leaseMs = leaseMs
@@ -137,16 +137,13 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.isOnDuty = isOnDuty
       this.#housekeeper.beat(now)
     }
-    const released = (): void => this.#tellOfClaims()
-    const { subscriptions } = parts
-    const claiming = { statements, writer, reads, held, node, leaseMs, generations, released, ids, subscriptions, beat }
-    this.#claims = new Claims({ ...claiming, types: this.#takenTypes })
+    const claiming = { statements, writer, reads, held, node, leaseMs, generations, ids, subscriptions, beat }
+    this.#claims = new Claims({ ...claiming, types: this.#takenTypes, released: () => this.#tellOfClaims() })
     this.#works = new Works({ ...group, ...connecting, transactions, writer, stored })
     this.#delays = new Delays({ statements, writer, reads, transactions, generations, dedupeMs, appended: wake })
     this.schedules = this.#delays
     const changed = (): void => this.#watch.tell('letters')
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads, changed })
-    const { completion } = settings
     this.#housekeeper = new Housekeeper({
       statements,
       connection: this.#aside,
@@ -160,7 +157,6 @@ export class OpenPostgres implements OpenStore {
       this.#housekeeper.told(finished)
     }
     const { claimsChanged = (): void => {}, lettersChanged = (): void => {} } = parts
-    const { pollMs } = settings
     const failed = (error: unknown, delayMs: number): void => this.#failed(error, delayMs)
     const heard = { wake, claimsChanged, lettersChanged, looked, failed }
     this.#watch = new Watch({ reads, unplaced, node, channel, pollMs, ...heard }, types)
