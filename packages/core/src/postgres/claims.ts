@@ -73,6 +73,7 @@ export class Claims {
     return writer.first(async (tx) => {
       const asked = [node, leaseMs, ...this.#columnsOf(claims), [...ids.values()]]
       const [row = {}] = (await tx.query(statements.text('renew'), asked)).rows
+      if (row['was_forgotten'] === true) await this.#enrol(tx)
       await this.#tellLacks(tx, lacks)
       beat({ now: numberOf(row['now']), isOnDuty: row['is_on_duty'] === true })
       const kept = new Set(row['kept'] as readonly string[])
@@ -125,6 +126,16 @@ export class Claims {
   #self({ name, types, versions = new Map() }: Subscription): Ranked {
     const lacks = this.#lacks.filter(({ subscription }) => subscription === name)
     return { node: this.#parts.node, types, versions, lacks }
+  }
+
+  /** It has not been heard of for so long that nobody knew any more what it has. */
+  async #enrol(tx: PostgresTransaction): Promise<void> {
+    const { statements, ids, node, subscriptions } = this.#parts
+    for (const { name, types, versions } of subscriptions) {
+      const known = types.map((type) => versions?.get(type) ?? 1)
+      await tx.query(statements.text('enrol'), [node, ids.get(name), types, known])
+    }
+    this.#lacks = []
   }
 
   /** Lacks are only added, in their order. */

@@ -10,7 +10,7 @@ afterAll(() => pool.end())
 
 const events = (name: string): Subscription => ({ name: `events/${name}`, formerly: [], types: ['t'], from: 'now' })
 const openOn = (schema: string, ...names: string[]): Promise<OpenStore> =>
-  postgres({ pool, schema, ...patient }).open(opening(...names.map(events)))
+  postgres({ pool, schema, ...patient, partitions: 16 }).open(opening(...names.map(events)))
 
 async function hadAt(schema: string): Promise<number> {
   const { rows } = await pool.query(`SELECT had_at FROM ${schema}.subscription WHERE name = 'events/gone'`)
@@ -34,4 +34,18 @@ test('while any node has it, the one that keeps house writes so down', async () 
   await housekeeper.renew?.([])
   await expect.poll(() => hadAt(schema), { timeout: 5_000 }).toBeGreaterThan(0)
   await Promise.all([housekeeper.close(), other.close()])
+})
+
+test('a node that has slept for so long that it was forgotten has its share again when it wakes', async () => {
+  const schema = ownSchema()
+  const [sleeper, other] = [await openOn(schema, 'stays'), await openOn(schema, 'stays')]
+  await pool.query(`DELETE FROM ${schema}.member; DELETE FROM ${schema}.member_subscription`)
+  const claims = await other.claim()
+  await other.renew?.(claims, [])
+  expect((await other.renew?.(claims, []))?.handOver).toEqual([])
+  await sleeper.renew?.([], [])
+  const { handOver = [] } = (await other.renew?.(claims, [])) ?? {}
+  await other.release(handOver)
+  expect([(await sleeper.claim()).length, claims.length]).toEqual([8, 16])
+  await Promise.all([sleeper.close(), other.close()])
 })

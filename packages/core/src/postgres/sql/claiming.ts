@@ -39,6 +39,10 @@ UPDATE ${schema}.claim c
   FROM free f WHERE c.subscription = f.subscription AND c.partition = f.partition
   RETURNING c.subscription, c.partition, c.epoch, c.cursor, c.reach, c.finished, f.is_clean`
 
+/** A node has a subscription. Parameters: the node, the subscription, the types and versions that it knows. */
+export const enrol: Sql = (schema) => `
+INSERT INTO ${schema}.member_subscription VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING`
+
 /** What a node has met, and cannot read. Parameters: the node, a subscription, types, versions. */
 export const lack: Sql = (schema) => `
 UPDATE ${schema}.member_subscription SET lacked_types = $3, lacked_versions = $4 WHERE node = $1::uuid AND subscription = $2`
@@ -60,7 +64,7 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 export const renew: Sql = (schema) => `
 WITH alive AS (
   INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint, true)
-    ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until
+    ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until RETURNING xmax = 0 AS is_new
 ), on_duty AS (
   UPDATE ${schema}.duty SET node = $1::uuid, until = ${schema}.now_ms() + $2::bigint
     WHERE name = 'housekeeping' AND (node = $1::uuid OR until <= ${schema}.now_ms()) RETURNING name
@@ -70,7 +74,7 @@ WITH alive AS (
     WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
-SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty,
+SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty, (SELECT is_new FROM alive) AS was_forgotten,
   ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
   ARRAY(SELECT concat_ws('#', k.subscription, k.partition, k.epoch) FROM kept k JOIN ${schema}.draining d
     ON d.subscription = k.subscription AND d.first <= k.partition AND k.partition < d.next_first AND d.behind = 0) AS drained,
