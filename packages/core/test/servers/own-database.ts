@@ -16,10 +16,25 @@ export async function ownDatabase(server: string = inject('postgresUrl')): Promi
   await query(server, `CREATE DATABASE ${name} TEMPLATE template0`).catch((cause: unknown) => {
     throw mayNotCreate(cause) ? new Error(remedy(server), { cause }) : cause
   })
-  afterAll(async () => void (await query(server, `DROP DATABASE ${name} WITH (FORCE)`)))
+  afterAll(async () => {
+    await whenLeft(server, name)
+    await query(server, `DROP DATABASE ${name} WITH (FORCE)`)
+  })
   const url = new URL(server)
   url.pathname = `/${name}`
   return url.href
+}
+
+/** Waits a while for connections that are being closed: one that is ended by the server instead is an error of its pool's. */
+async function whenLeft(server: string, name: string): Promise<void> {
+  for (let again = 0; again < 100; again += 1) {
+    const left = await query(
+      server,
+      `SELECT FROM pg_stat_activity WHERE datname = '${name}' AND backend_type = 'client backend'`,
+    )
+    if (left.length === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 const mayNotCreate = (error: unknown): boolean => (error as { code?: unknown }).code === '42501'

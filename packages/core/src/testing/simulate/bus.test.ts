@@ -24,7 +24,7 @@ test('and on three nodes, of which each may die', { timeout: 600_000 }, async ()
 })
 
 // Seeds that have failed once.
-test.each([102, 695_053_305, 694_914_094, 694_854_114])('and in that of the seed %i', async (seed) => {
+test.each([102, 695_053_305, 694_914_094, 694_854_114, 725_101_831])('and in that of the seed %i', async (seed) => {
   expect(await simulate(shop, { ...shopping, seeds: 1, firstSeed: seed })).toMatchObject({ runs: 1 })
 })
 

@@ -170,6 +170,12 @@ export class Guarantees {
     lane.isStale = false
   }
 
+  /** It runs when the time of a stop is up, that of a start which has failed: its claim is given back, and it can store nothing. */
+  isGivenUp(life: Life, { id, key }: Envelope, handler: string): void {
+    const lane = key === undefined ? undefined : this.#lanes.get(life)?.get(`${handler} ${key}`)
+    if (lane?.running === id) lane.isStale = true
+  }
+
   /** There is no further attempt. */
   hasOutcome(life: Life, { id, key }: Envelope, handler: string): void {
     this.#ended.add(`${id} ${handler}`)

@@ -156,6 +156,7 @@ export class Life {
         guarantees.dead.push({ message: envelope.message, handler, error })
         guarantees.hasOutcome(this, envelope, handler)
       }),
+      dp.observe('stopped', ({ envelope, handler }) => guarantees.isGivenUp(this, envelope, handler)),
       dp.observe('dropped', ({ envelope, handler }) => guarantees.hasOutcome(this, envelope, handler)),
     ]
     for (const end of listen) this.whenItDies(end)

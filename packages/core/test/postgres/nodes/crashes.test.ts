@@ -63,7 +63,7 @@ class Shop {
 }
 
 /** Where the life of a node may end: at whatever it asks of the server. */
-const starting = ['claim', 'ranges', 'exceptions']
+const starting = ['members', 'claim', 'ranges', 'exceptions']
 const working = [
   'append',
   'COMMIT',
@@ -74,7 +74,6 @@ const working = [
   'except',
   'clear',
   'read',
-  'members',
   'renew',
   'effect',
   'COMMIT of effects',

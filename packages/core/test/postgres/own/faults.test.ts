@@ -41,7 +41,7 @@ test('a server that halts is given up in time, and what it had under way is foun
       await server.pause()
       return send()
     },
-    (text) => text === 'COMMIT',
+    (text) => text.includes('SET cursor'),
   )
   const settling = outcomeOf(store.settle(claim, { reached: 1, caused: [message('caused')] }))
   await until(() => on.pool.hit !== undefined)
