@@ -93,6 +93,9 @@ export class LogReader {
   remove(reading: Reading): void {
     const index = this.#readings.indexOf(reading)
     if (index !== -1) this.#readings.splice(index, 1)
+    if (this.#readingsOf(reading.partition).length > 0) return
+    this.#recents.delete(reading.partition)
+    this.#appendedUpTo.delete(reading.partition)
   }
 
   /** There may be something to read, or room for it. */

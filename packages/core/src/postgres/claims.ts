@@ -80,6 +80,7 @@ export class Claims {
       const held = claims.filter(({ subscription, partition, epoch }) => {
         return kept.has(`${ids.get(subscription)}#${partition}#${epoch}`)
       })
+      for (const claim of claims) if (!held.includes(claim)) this.#forget(claim)
       const shares = this.#sharesOf(JSON.parse(row['members'] as string) as Record<string, unknown>[])
       // What is drained nobody works for any more.
       const drained = new Set(row['drained'] as readonly string[])
@@ -94,7 +95,8 @@ export class Claims {
   /** Where this node's subscriptions have drained a generation of partitions, they go on with the next. */
   async #moveOn(tx: PostgresTransaction): Promise<void> {
     const { statements, generations, ids, released } = this.#parts
-    await generations.refresh()
+    // What has drained by now was not known to be at its end when this node renewed.
+    if (await generations.refresh()) released()
     if (!generations.isDraining) return
     const { rows } = await tx.query(statements.text('moveOn'), [[...ids.values()]])
     if (numberOf(rows[0]?.['count']) > 0) released()
@@ -150,16 +152,19 @@ export class Claims {
   }
 
   release(claims: readonly Claim[]): Promise<void> {
-    const { statements, writer, node, held, types, ids, released } = this.#parts
+    const { statements, writer, node, released } = this.#parts
     return writer.alone(async (tx) => {
       if (claims.length === 0) return
       await tx.query(statements.text('release'), [...this.#columnsOf(claims), node])
       released()
-      for (const claim of claims) {
-        held.forget(claim)
-        types.forget(claim, ids.get(claim.subscription) ?? -1)
-      }
+      for (const claim of claims) this.#forget(claim)
     })
+  }
+
+  #forget(claim: Claim): void {
+    const { held, types, ids } = this.#parts
+    held.forget(claim)
+    types.forget(claim, ids.get(claim.subscription) ?? -1)
   }
 
   /** Subscriptions, partitions, epochs. */

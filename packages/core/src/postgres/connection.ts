@@ -21,7 +21,8 @@ export function sessionText(session: { readonly isOwn: boolean }): string {
   return `SELECT set_config(name, value, false) FROM (VALUES ${values}) AS wanted (name, value) WHERE current_setting(name) <> value`
 }
 
-interface ConnectionParts extends Source {
+/** Where a connection comes from, and what is done with it first. */
+export interface ConnectionParts extends Source {
   /** Whether its session is its own: a pool behind PgBouncer in transaction mode would hand its settings on to others. */
   readonly isOwn: boolean
   /** Called with each connection that is new. What it throws, the connection fails with. */

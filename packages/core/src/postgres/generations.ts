@@ -39,9 +39,11 @@ export class Generations {
     return this.#all.some(({ first, ends }) => ends[partition - first] === position)
   }
 
-  /** @throws {StoreFailed} */
-  async refresh(): Promise<void> {
+  /** Tells whether they are others than before. @throws {StoreFailed} */
+  async refresh(): Promise<boolean> {
+    const before = JSON.stringify(this.#all)
     this.#all = generationsOf(await this.#reads.run('generations'))
+    return JSON.stringify(this.#all) !== before
   }
 }
 

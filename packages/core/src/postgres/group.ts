@@ -89,7 +89,7 @@ export class Group {
   }
 
   /** Whether it has messages only, and nobody has to know for sure what has become of them: one statement is all that it takes. */
-  get isPlain(): boolean {
+  get hasNoSettlements(): boolean {
     return this.#entries.every(({ settlement }) => settlement === undefined)
   }
 

@@ -1,11 +1,12 @@
-import type { PostgresTransaction } from './client.ts'
+import { Connection, type ConnectionParts } from './connection.ts'
 import { numberOf } from './messages.ts'
 import type { Completion } from '../ports/store-settings.ts'
 import type { StatementName, Statements } from './statements.ts'
 
 interface HousekeeperParts {
   readonly statements: Statements
-  readonly connection: PostgresTransaction
+  /** Where its own connection comes from: whoever waits on another one must not keep it waiting. */
+  readonly connecting: ConnectionParts
   readonly completion: Completion
   readonly leaseMs: number
   /** Called with what failed: it is tried again with the next heartbeat. */
@@ -23,6 +24,7 @@ const PAUSE_MS = 50
 /** Removes what is finished, and what is forgotten: on one node at a time, in small batches. */
 export class Housekeeper {
   readonly #parts: HousekeeperParts
+  readonly #connection: Connection
   #isWanted = false
   #isTidyWanted = false
   #tidiedAt = Number.NEGATIVE_INFINITY
@@ -36,6 +38,7 @@ export class Housekeeper {
 
   constructor(parts: HousekeeperParts) {
     this.#parts = parts
+    this.#connection = new Connection(parts.connecting)
   }
 
   /** A heartbeat, at this time of the server. */
@@ -69,6 +72,7 @@ export class Housekeeper {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.idle()
+    await this.#connection.close()
   }
 
   async #run(): Promise<void> {
@@ -118,6 +122,6 @@ export class Housekeeper {
   }
 
   async #ask(name: StatementName, params: unknown[]): Promise<readonly Record<string, unknown>[]> {
-    return (await this.#parts.connection.query(this.#parts.statements.text(name), params)).rows
+    return (await this.#connection.query(this.#parts.statements.text(name), params)).rows
   }
 }

@@ -146,7 +146,7 @@ export class OpenPostgres implements OpenStore {
     this.deadLetters = new PostgresDeadLetters({ statements, writer, reads, changed })
     this.#housekeeper = new Housekeeper({
       statements,
-      connection: this.#aside,
+      connecting: own,
       completion,
       leaseMs,
       failed: (error) => this.#failed(error, leaseMs / 3),
@@ -257,13 +257,12 @@ export class OpenPostgres implements OpenStore {
     this.#transactions.close()
     try {
       await this.#writer.close()
-      await this.#housekeeper.close()
       await this.#writing.query(statements.text('leave'), [node])
       await this.#writing.query(statements.text('notify'), [channel, `claims ${node}`])
     } catch (error) {
       throw failureOf(error, this.name) // What it has ends by itself: when its lease is over.
     } finally {
-      await Promise.all([this.#writing.close(), this.#aside.close(), this.#reading.close()])
+      await Promise.all([this.#housekeeper.close(), this.#writing.close(), this.#aside.close(), this.#reading.close()])
       await this.#parts.closed()
     }
   }

@@ -59,14 +59,14 @@ export function postgres(options: PostgresOptions): Store {
 }
 
 /** The fewest connections that it works with. */
-const POOL_SIZE = 3
+const POOL_SIZE = 4
 
 /** @throws {InvalidOption} for a pool, as those of `pg` are, that says it is too small: the store would wait for ever. */
 function checkSize(pool: PostgresPool): void {
   const { max } = (Reflect.get(pool, 'options') ?? {}) as { readonly max?: unknown }
   if (typeof max !== 'number' || max >= POOL_SIZE) return
   throw new InvalidOption(
-    `pool has a max of ${max}. Pass one of ${POOL_SIZE} connections or more: the store keeps 2 for as long as it is open, and each context.commit() takes another one.`,
+    `pool has a max of ${max}. Pass one of ${POOL_SIZE} connections or more: the store keeps 2 for as long as it is open, and one more while it keeps house; each context.commit() takes another one.`,
   )
 }
 

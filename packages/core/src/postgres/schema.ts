@@ -113,7 +113,7 @@ INSERT INTO ${name}.pruned SELECT n, 0 FROM generate_series(0, ${partitions - 1}
   return [
     ...(from === undefined ? [first] : []),
     ...due.map(({ version, sql }) => `-- ${version}\n${sql(name)}${version === 1 ? rows : ''}`),
-    `UPDATE ${name}.meta SET version = ${last.version}, min_compatible = ${last.minCompatible};`,
+    `UPDATE ${name}.meta SET version = ${last.version}, min_compatible = greatest(min_compatible, ${last.minCompatible});`,
   ].join('\n')
 }
 

@@ -6,7 +6,7 @@ import type { PostgresPool } from './client.ts'
 /** What `postgres()` takes: a `pool` or a `connectionString`; the defaults of the rest are in {@link POSTGRES_DEFAULTS}. */
 export interface PostgresOptions {
   /**
-   * A `Pool` of `pg`, of at least 3 connections; it is left open when the store closes. Give it a `connectionTimeoutMillis`: a
+   * A `Pool` of `pg`, of at least 4 connections; it is left open when the store closes. Give it a `connectionTimeoutMillis`: a
    * connection that is never made counts as one of them until then.
    */
   readonly pool?: PostgresPool | undefined

@@ -20,14 +20,17 @@ export class TakenTypes {
   readonly #taking = new Map<string, Taking>()
   /** After how many changes all of it is as it is here. */
   #changes = 0
+  #adds = 0
   #refreshing: Promise<void> | undefined
 
   constructor(ranges: Ranges) {
     this.#ranges = ranges
   }
 
-  /** One that is taken anew takes the place of what it was before. */
+  /** One that is taken anew takes the place of what it was before. What it takes may have been told before the last changes. */
   add(claim: LiveClaim, id: number): void {
+    this.#adds += 1
+    this.#changes = -1
     this.#taking.set(`${id} ${claim.partition}`, { claim, id })
   }
 
@@ -51,12 +54,13 @@ export class TakenTypes {
 
   async #refresh(changes: number): Promise<void> {
     const taking = [...this.#taking.values()]
+    const adds = this.#adds
     const rows = await this.#ranges(
       taking.map(({ id }) => id),
       taking.map(({ claim }) => claim.partition),
     )
     for (const { claim, id } of taking) claim.takes = rangesIn(rows, { id, partition: claim.partition })
-    this.#changes = changes
+    if (adds === this.#adds) this.#changes = changes
   }
 }
 

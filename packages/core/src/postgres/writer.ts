@@ -122,6 +122,7 @@ export class Writer {
         if (group[0]?.entry === undefined && concernsNobodyElse(error)) group[0]?.reject(error)
         else this.#fail(group, error)
       }
+      this.#beingStored = []
     }
     this.#isRunning = false
   }
@@ -178,7 +179,7 @@ export class Writer {
     const { transactions } = this.#parts
     return this.#tried(async (isSlow) => {
       const wanted = isSlow ? '0' : patience
-      if (group.isEmpty || group.isPlain) return group.write(transactions.writer, wanted)
+      if (group.isEmpty || group.hasNoSettlements) return group.write(transactions.writer, wanted)
       if (group.isAtOnce) {
         const written = await this.#writtenAtOnce(group)
         if (written !== undefined) return written

@@ -45,3 +45,10 @@ test('what another node has finished is removed by the one that keeps house, whe
   await other.settle(claim, { reached: 1, done: [[1, 1]] })
   await expect.poll(() => on.ask(`SELECT FROM ${on.schema}.message`), { timeout: 10_000 }).toEqual([])
 })
+
+test('positions are given by indexes at a commit, whatever release has made the function last', async () => {
+  const on = await fixture(url)
+  await on.open()
+  const found = `SELECT proconfig FROM pg_proc WHERE proname = 'place' AND pronamespace = '${on.schema}'::regnamespace`
+  expect(await on.ask(found)).toEqual([{ proconfig: ['enable_seqscan=off', 'jit=off'] }])
+})

@@ -32,7 +32,7 @@ END $$;
 
 -- Of several transactions, messages get their positions in the order in which they were published. A partition that was found by an older
 -- generation is found anew.
-CREATE OR REPLACE FUNCTION ${schema}.place(placed xid8[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ${schema}.place(placed xid8[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
   newest ${schema}.generation;
   has_ended boolean := true;

@@ -64,7 +64,7 @@ SELECT t.subscription, t.partition, t.type, t.after, t.up_to FROM ${schema}.subs
 export const renew: Sql = (schema) => `
 WITH alive AS (
   INSERT INTO ${schema}.member AS m VALUES ($1::uuid, ${schema}.now_ms() + $2::bigint, true)
-    ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until RETURNING xmax = 0 AS is_new
+    ON CONFLICT (node) DO UPDATE SET alive_until = excluded.alive_until
 ), on_duty AS (
   UPDATE ${schema}.duty SET node = $1::uuid, until = ${schema}.now_ms() + $2::bigint
     WHERE name = 'housekeeping' AND (node = $1::uuid OR until <= ${schema}.now_ms()) RETURNING name
@@ -74,7 +74,8 @@ WITH alive AS (
     WHERE c.subscription = r.subscription AND c.partition = r.partition AND c.epoch = r.epoch AND c.node = $1::uuid
     RETURNING c.subscription, c.partition, c.epoch
 )
-SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty, (SELECT is_new FROM alive) AS was_forgotten,
+SELECT ${schema}.now_ms() AS now, EXISTS (SELECT FROM on_duty) AS is_on_duty, 
+  NOT EXISTS (SELECT FROM ${schema}.member_subscription WHERE node = $1::uuid) AS was_forgotten,
   ARRAY(SELECT concat_ws('#', subscription, partition, epoch) FROM kept) AS kept,
   ARRAY(SELECT concat_ws('#', k.subscription, k.partition, k.epoch) FROM kept k JOIN ${schema}.draining d
     ON d.subscription = k.subscription AND d.first <= k.partition AND k.partition < d.next_first AND d.behind = 0) AS drained,

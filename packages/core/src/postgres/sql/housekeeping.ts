@@ -72,8 +72,9 @@ const looked = 'SELECT count(*)::integer AS count FROM looked_at'
 /** Removes what had an exception, and has none any more. Parameter: how many of each partition at most. Gives how many it has looked at. */
 export const pruneCleared: Sql = (schema) => `WITH ${freed(schema)} ${looked}`
 
+/** Into the archive; what has gone on from an older generation is in it already, where it was first. */
 export const archiveCleared: Sql = (schema) => `WITH ${freed(schema)}, kept AS (
-  INSERT INTO ${schema}.archive SELECT * FROM gone ON CONFLICT DO NOTHING
+  INSERT INTO ${schema}.archive SELECT * FROM gone WHERE position > 0 ON CONFLICT DO NOTHING
 ) ${looked}`
 
 /** Forgets ids whose time is over. Parameter: how many at most. */
