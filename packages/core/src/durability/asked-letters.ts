@@ -79,17 +79,25 @@ export class AskedLetters {
   async #replaying(): Promise<void> {
     const { store, feeds } = this.#parts
     for (const [subscription, own] of Map.groupBy(feeds(), ({ parts }) => parts.claim.subscription)) {
-      // What ends while the store is asked, it may still say.
-      const before = new Map(own.map((feed) => [feed, new Set(feed.dead.replaying)]))
-      for (const letter of await store.deadLetters.replaying(subscription)) {
-        const feed = own.find(({ partition }) => partition === letter.partition)
-        if (feed !== undefined && before.get(feed)?.has(letter.id) !== true) this.#replay(feed, letter)
+      for (const { dead } of own) dead.watchEnds()
+      try {
+        for (const letter of await store.deadLetters.replaying(subscription)) {
+          const feed = own.find(({ partition }) => partition === letter.partition)
+          if (feed !== undefined) this.#replay(feed, letter)
+        }
+      } finally {
+        for (const { dead } of own) dead.unwatchEnds()
       }
     }
   }
 
   #replay(feed: Feed, letter: StoredDeadLetter): void {
     if (!isWorking(feed) || feed.dead.replaying.has(letter.id)) return
+    if (feed.dead.hasEnded(letter.id)) {
+      // It may have been said before its end; or it was asked for once more since.
+      this.#isWanted = true
+      return
+    }
     const { handler, letters } = feed.parts
     const envelope = letters.envelope(letter)
     this.#parts.observer.say('replayed', { envelope, handler: handler.name, letterId: letter.id })
