@@ -197,3 +197,28 @@ test('what began and ended while the store was asked what is being replayed is n
   expect(second.seen.toSorted()).toEqual([`${there}: 1`, `${another}: 1`].toSorted())
   expect((await second.dp.deadLetters.list({ key: there })).letters).toEqual([])
 })
+
+test('however many letters hold their lanes, the store is asked once which of them are still there', async () => {
+  let questions = 0
+  const inner = memory({ shared: true, partitions: PARTITIONS })
+  const counting = altered(inner, ({ deadLetters }) => ({
+    deadLetters: {
+      ...deadLetters,
+      get: async (id) => {
+        questions += 1
+        return deadLetters.get(id)
+      },
+      existing: async (ids) => {
+        questions += 1
+        return deadLetters.existing(ids)
+      },
+    },
+  }))
+  const [first, second] = [await nodeOn(inner, 'park'), await nodeOn(counting, 'park')]
+  await publish(first, 1)
+  await publish(first, 2)
+  await first.dp.deadLetters.discard({ key: there })
+  await quiet()
+  expect(second.seen).toEqual([`${there}: 2`])
+  expect(questions).toBe(1)
+})

@@ -66,13 +66,15 @@ export class AskedLetters {
   /** Lanes go on whose dead letters were discarded. */
   async #removed(): Promise<void> {
     const { store, feeds } = this.#parts
-    for (const feed of feeds()) {
-      const ids = feed.dead.ids
-      if (ids.length > 0) await feed.parts.journal.settled() // All of them have been stored then.
-      for (const id of ids) {
-        if ((await store.deadLetters.get(id)) === undefined && isWorking(feed) && feed.dead.has(id))
-          feed.dead.discard(id)
-      }
+    const asked = feeds().flatMap((feed) => feed.dead.ids.map((id) => ({ feed, id })))
+    if (asked.length === 0) return
+    // All of them have been stored then.
+    for (const { parts } of new Set(asked.map(({ feed }) => feed))) await parts.journal.settled()
+    const existing = new Set(await store.deadLetters.existing(asked.map(({ id }) => id)))
+    for (const { feed, id } of asked) {
+      const { dead } = feed
+      // One that is being replayed is removed by what comes of that, and by nobody else.
+      if (!existing.has(id) && isWorking(feed) && dead.has(id) && !dead.replaying.has(id)) dead.discard(id)
     }
   }
 

@@ -360,6 +360,11 @@ export const sabotages: readonly Sabotage[] = [
     ),
   },
   {
+    fault: 'says of a dead letter that was removed that it is there still',
+    caughtBy: 'dead-letters-existing',
+    on: overriding((open) => ({ deadLetters: { ...open.deadLetters, existing: async (ids) => ids } })),
+  },
+  {
     fault: 'does not filter dead letters by their errors',
     caughtBy: 'dead-letters-filters',
     on: overriding((open) => ({
