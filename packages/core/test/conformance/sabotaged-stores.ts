@@ -530,6 +530,20 @@ export const sabotages: readonly Sabotage[] = [
     on: overriding((open) => ({ claim: async () => (await open.claim()).map((claim) => ({ ...claim })) })),
   },
   {
+    fault: 'has claims go on taking what nobody takes any more',
+    caughtBy: 'types-shrink-while-claimed',
+    shared: true,
+    on: overriding((open) => ({
+      claim: async () =>
+        (await open.claim()).map((claim) => ({
+          ...claim,
+          get takes() {
+            return claim.takes.map((range) => ({ ...range, upTo: undefined }))
+          },
+        })),
+    })),
+  },
+  {
     fault: 'leaves what a node cannot read to it',
     caughtBy: 'lack-hands-over',
     shared: true,
