@@ -1,4 +1,5 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { altered } from '../../test/altered-store.ts'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { quiet } from '../../test/quiet.ts'
 import { silent } from '../../test/silent.ts'
@@ -161,4 +162,63 @@ test('where the store cannot be asked, that is tried again', async () => {
     await quiet()
   }
   expect(second.seen).toEqual([`${there}: 1`])
+})
+
+test('what began and ended while the store was asked what is being replayed is not run again', async () => {
+  const running = Promise.withResolvers<void>()
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let isSlow = false
+  const inner = memory({ shared: true, partitions: PARTITIONS })
+  const slow = altered(inner, ({ deadLetters }) => ({
+    deadLetters: {
+      ...deadLetters,
+      replaying: async (subscription) => {
+        if (isSlow) await asked.promise
+        const found = await deadLetters.replaying(subscription)
+        if (isSlow) await answered.promise
+        return found
+      },
+    },
+  }))
+  const [first, second] = [await nodeOn(inner, 'continue'), await nodeOn(slow, 'continue', running.promise)]
+  await publish(first, 1)
+  isBroken = false
+  isSlow = true
+  await first.dp.deadLetters.replay({ key: there })
+  const another = ofSecond[1] as string
+  await second.dp.deadLetters.replay({ key: another })
+  await quiet()
+  asked.resolve()
+  await quiet()
+  running.resolve()
+  await quiet()
+  answered.resolve()
+  await quiet()
+  expect(second.seen.toSorted()).toEqual([`${there}: 1`, `${another}: 1`].toSorted())
+  expect((await second.dp.deadLetters.list({ key: there })).letters).toEqual([])
+})
+
+test('however many letters hold their lanes, the store is asked once which of them are still there', async () => {
+  let questions = 0
+  const inner = memory({ shared: true, partitions: PARTITIONS })
+  const counting = altered(inner, ({ deadLetters }) => ({
+    deadLetters: {
+      ...deadLetters,
+      get: async (id) => {
+        questions += 1
+        return deadLetters.get(id)
+      },
+      existing: async (ids) => {
+        questions += 1
+        return deadLetters.existing(ids)
+      },
+    },
+  }))
+  const [first, second] = [await nodeOn(inner, 'park'), await nodeOn(counting, 'park')]
+  await publish(first, 1)
+  await publish(first, 2)
+  await first.dp.deadLetters.discard({ key: there })
+  await quiet()
+  expect(second.seen).toEqual([`${there}: 2`])
+  expect(questions).toBe(1)
 })

@@ -66,30 +66,40 @@ export class AskedLetters {
   /** Lanes go on whose dead letters were discarded. */
   async #removed(): Promise<void> {
     const { store, feeds } = this.#parts
-    for (const feed of feeds()) {
-      const ids = feed.dead.ids
-      if (ids.length > 0) await feed.parts.journal.settled() // All of them have been stored then.
-      for (const id of ids) {
-        if ((await store.deadLetters.get(id)) === undefined && isWorking(feed) && feed.dead.has(id))
-          feed.dead.discard(id)
-      }
+    const asked = feeds().flatMap((feed) => feed.dead.ids.map((id) => ({ feed, id })))
+    if (asked.length === 0) return
+    // All of them have been stored then.
+    for (const { parts } of new Set(asked.map(({ feed }) => feed))) await parts.journal.settled()
+    const existing = new Set(await store.deadLetters.existing(asked.map(({ id }) => id)))
+    for (const { feed, id } of asked) {
+      const { dead } = feed
+      // One that is being replayed is removed by what comes of that, and by nobody else.
+      if (!existing.has(id) && isWorking(feed) && dead.has(id) && !dead.replaying.has(id)) dead.discard(id)
     }
   }
 
   async #replaying(): Promise<void> {
     const { store, feeds } = this.#parts
     for (const [subscription, own] of Map.groupBy(feeds(), ({ parts }) => parts.claim.subscription)) {
-      // What ends while the store is asked, it may still say.
-      const before = new Map(own.map((feed) => [feed, new Set(feed.dead.replaying)]))
-      for (const letter of await store.deadLetters.replaying(subscription)) {
-        const feed = own.find(({ partition }) => partition === letter.partition)
-        if (feed !== undefined && before.get(feed)?.has(letter.id) !== true) this.#replay(feed, letter)
+      for (const { dead } of own) dead.watchEnds()
+      try {
+        for (const letter of await store.deadLetters.replaying(subscription)) {
+          const feed = own.find(({ partition }) => partition === letter.partition)
+          if (feed !== undefined) this.#replay(feed, letter)
+        }
+      } finally {
+        for (const { dead } of own) dead.unwatchEnds()
       }
     }
   }
 
   #replay(feed: Feed, letter: StoredDeadLetter): void {
     if (!isWorking(feed) || feed.dead.replaying.has(letter.id)) return
+    if (feed.dead.hasEnded(letter.id)) {
+      // It may have been said before its end; or it was asked for once more since.
+      this.#isWanted = true
+      return
+    }
     const { handler, letters } = feed.parts
     const envelope = letters.envelope(letter)
     this.#parts.observer.say('replayed', { envelope, handler: handler.name, letterId: letter.id })

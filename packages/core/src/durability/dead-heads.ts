@@ -22,6 +22,8 @@ export class DeadHeads {
   readonly #byLetter = new Map<string, Delivery>()
   /** The ids of the letters that are being replayed here, or are about to be: until it is stored what came of it. */
   readonly replaying: Set<string> = new Set()
+  /** The ids of the letters whose replays have ended since somebody began to watch. */
+  #ended: Set<string> | undefined
 
   constructor(feed: Feed) {
     this.#feed = feed
@@ -46,6 +48,26 @@ export class DeadHeads {
   /** It is a dead letter no more. */
   remove(letterId: string): void {
     this.#byLetter.delete(letterId)
+  }
+
+  /** It is stored what came of a replay. */
+  replayEnded(letterId: string): void {
+    this.replaying.delete(letterId)
+    this.#ended?.add(letterId)
+  }
+
+  /** For as long as the store is asked what is being replayed: what ends meanwhile, it may say all the same. */
+  watchEnds(): void {
+    this.#ended = new Set()
+  }
+
+  unwatchEnds(): void {
+    this.#ended = undefined
+  }
+
+  /** Whether a replay has ended since `watchEnds`. */
+  hasEnded(letterId: string): boolean {
+    return this.#ended?.has(letterId) === true
   }
 
   /** Runs a dead letter once more: in the place that it holds, or as the next of its key. Its letter says that it does. */

@@ -132,7 +132,7 @@ export class Keeping implements Keeper {
     }
     if (replays !== undefined) {
       this.#feed.dead.remove(replays)
-      this.#feed.dead.replaying.delete(replays)
+      this.#feed.dead.replayEnded(replays)
     }
     if (working.caused !== undefined) causing.release(working.caused, isNew)
   }
@@ -147,7 +147,7 @@ export class Keeping implements Keeper {
 
   #replayEnds(letterId: string): void {
     const { dead, parts } = this.#feed
-    parts.journal.whenWritten(() => dead.replaying.delete(letterId))
+    parts.journal.whenWritten(() => dead.replayEnded(letterId))
   }
 
   /** A message is finished. */

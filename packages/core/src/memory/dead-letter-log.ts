@@ -12,6 +12,10 @@ export function deadLetterLogOf(contents: Contents, { checkOpen, write, lettersC
       const stored = contents.letters.get(id)
       return stored && copyOfLetter(stored.letter)
     },
+    existing: async (ids) => {
+      checkOpen()
+      return ids.filter((id) => contents.letters.has(id))
+    },
     list: async (filter, page) => {
       checkOpen()
       return listLetters(contents, filter, page)

@@ -279,6 +279,8 @@ export interface StoredDeadLetter {
 /** The dead letters of all subscriptions, in the order of their deaths. */
 export interface DeadLetterLog {
   get(id: string): Promise<StoredDeadLetter | undefined>
+  /** Which of these ids are those of dead letters that there are, in any order. */
+  existing(ids: readonly string[]): Promise<readonly string[]>
   /** The oldest death first; `next` is where the next page begins, for `after`, and `undefined` where this is the last. */
   list(
     filter: DeadLetterFilter,

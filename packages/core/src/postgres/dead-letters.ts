@@ -27,6 +27,10 @@ export class PostgresDeadLetters implements DeadLetterLog {
     return row === undefined ? undefined : letterOf(row)
   }
 
+  async existing(ids: readonly string[]): Promise<readonly string[]> {
+    return (await this.#parts.reads.run('existingLetters', [ids])).map((row) => row['letter_id'] as string)
+  }
+
   async list(
     filter: DeadLetterFilter,
     { after, limit }: { readonly after: string | undefined; readonly limit: number },

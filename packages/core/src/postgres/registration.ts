@@ -142,10 +142,11 @@ class Registrar {
       id,
     )
     const known = new Set(taken.map(({ type }) => type as string))
-    // Nodes that have its claims hear of it with what they read.
-    if (types.some((type) => !known.has(type)))
-      await this.#run("UPDATE $.change SET count = count + 1 WHERE what = 'types'")
     const kept = new Set([...types, ...others.map(({ type }) => type as string)])
+    const removed = [...known].filter((type) => !kept.has(type))
+    // Nodes that have its claims hear of it with what they read.
+    if (removed.length > 0 || types.some((type) => !known.has(type)))
+      await this.#run("UPDATE $.change SET count = count + 1 WHERE what = 'types'")
     for (const type of new Set(types)) {
       if (known.has(type)) continue
       await this.#run(
@@ -156,7 +157,7 @@ class Registrar {
         type,
       )
     }
-    for (const type of known) if (!kept.has(type)) await this.#takeNoMore(id, name, type)
+    for (const type of removed) await this.#takeNoMore(id, name, type)
   }
 
   async #takeNoMore(id: number, name: string, type: string): Promise<void> {

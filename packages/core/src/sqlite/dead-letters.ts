@@ -67,6 +67,11 @@ export class SqliteDeadLetters implements DeadLetterLog {
     return row === undefined ? undefined : letterOf(row)
   }
 
+  existing(ids: readonly string[]): Promise<readonly string[]> {
+    const { reads, statements } = this.#parts
+    return reads.settled(() => ids.filter((id) => statements.hasLetter.get(id) !== undefined))
+  }
+
   async list(
     filter: DeadLetterFilter,
     { after, limit }: { readonly after: string | undefined; readonly limit: number },

@@ -75,6 +75,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   unexcept: 'DELETE FROM iambus_exception WHERE subscription = ? AND position = ?',
 
   letter: `SELECT ${letter} FROM iambus_dead_letter WHERE letter_id = ?`,
+  hasLetter: 'SELECT 1 FROM iambus_dead_letter WHERE letter_id = ?',
   bury: `INSERT INTO iambus_dead_letter (letter_id, subscription, partition, ${content}, correlation_id, error, attempts,
     died_at, is_replaying) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   revive: 'DELETE FROM iambus_dead_letter WHERE letter_id = ?',
@@ -158,6 +159,7 @@ export type StatementName =
   | 'except'
   | 'unexcept'
   | 'letter'
+  | 'hasLetter'
   | 'bury'
   | 'revive'
   | 'removeLetter'

@@ -9,6 +9,7 @@ const reads = [
   'exceptions',
   'stats',
   'deadLetters.get',
+  'deadLetters.existing',
   'deadLetters.list',
   'deadLetters.replaying',
   'schedules.dueAt',

@@ -360,6 +360,11 @@ export const sabotages: readonly Sabotage[] = [
     ),
   },
   {
+    fault: 'says of a dead letter that was removed that it is there still',
+    caughtBy: 'dead-letters-existing',
+    on: overriding((open) => ({ deadLetters: { ...open.deadLetters, existing: async (ids) => ids } })),
+  },
+  {
     fault: 'does not filter dead letters by their errors',
     caughtBy: 'dead-letters-filters',
     on: overriding((open) => ({
@@ -523,6 +528,20 @@ export const sabotages: readonly Sabotage[] = [
     caughtBy: 'types-grow-while-claimed',
     shared: true,
     on: overriding((open) => ({ claim: async () => (await open.claim()).map((claim) => ({ ...claim })) })),
+  },
+  {
+    fault: 'has claims go on taking what nobody takes any more',
+    caughtBy: 'types-shrink-while-claimed',
+    shared: true,
+    on: overriding((open) => ({
+      claim: async () =>
+        (await open.claim()).map((claim) => ({
+          ...claim,
+          get takes() {
+            return claim.takes.map((range) => ({ ...range, upTo: undefined }))
+          },
+        })),
+    })),
   },
   {
     fault: 'leaves what a node cannot read to it',

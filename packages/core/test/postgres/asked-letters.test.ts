@@ -2,6 +2,7 @@ import { Pool } from 'pg'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { deadLetter, defineEvent, Dispatcher } from '../../src/index.ts'
 import { postgres } from '../../src/postgres/index.ts'
+import { Statements } from '../../src/postgres/statements.ts'
 import { ownDatabase } from '../servers/own-database.ts'
 import { silent } from '../silent.ts'
 
@@ -70,4 +71,17 @@ test('what is discarded on one node lets the lanes of the other one go on', { ti
   expect(await first.dp.deadLetters.discard({})).toBe(keys.length)
   await expect.poll(() => first.seen.length + second.seen.length, patient).toBe(2 * keys.length)
   expect(await dead()).toBe(0)
+})
+
+test('nodes look at letters only where some have changed', { timeout: 30_000 }, async () => {
+  const { dead } = await two('unchanged', { listen: false })
+  const statements = new Statements('unchanged')
+  const changes = async (): Promise<unknown> =>
+    (await pool.query("SELECT count FROM unchanged.change WHERE what = 'letters'")).rows[0]
+  const before = await changes()
+  const run = async (name: 'beginReplay' | 'removeLetters', param: unknown): Promise<number | null> =>
+    (await pool.query(statements.text(name), [param])).rowCount
+  expect([await run('beginReplay', 'none'), await run('removeLetters', ['none'])]).toEqual([0, 0])
+  expect(await changes()).toEqual(before)
+  expect(await dead()).toBe(keys.length)
 })

@@ -21,6 +21,7 @@ export function deadLettersOf(
       const row = read().letters.get(id)
       return row && copyOf(row.letter)
     },
+    existing: async (ids) => ids.filter((id) => read().letters.has(id)),
     list: async (filter, { after, limit }) => {
       const found = [...read().letters.values()].filter(
         (row) => row.at > Number(after ?? 0) && isMeant(row.letter, filter),

@@ -73,6 +73,19 @@ export const deadLetterCases: readonly CaseDefinition[] = [
     },
   },
   {
+    name: 'dead-letters-existing',
+    title:
+      'it is told which of many are there still: those that are being replayed are, those that were removed are not',
+    run: async (trial) => {
+      const open = await withDead(trial, named(['a', 'b', 'c', 'd']))
+      await open.deadLetters.beginReplay('b')
+      await open.deadLetters.remove(['c'])
+      const again = await trial.restart()
+      deepEqual([...(await again.deadLetters.existing(['c', 'b', 'none', 'a']))].sort(), ['a', 'b'])
+      deepEqual(await again.deadLetters.existing([]), [])
+    },
+  },
+  {
     name: 'dead-letters-filters',
     title: 'they are found by each field that there is to ask for, and by several (S8)',
     run: async (trial) => {

@@ -60,6 +60,27 @@ export const knowingCases: readonly CaseDefinition[] = [
     },
   },
   {
+    name: 'types-shrink-while-claimed',
+    title: 'a claim takes no more what no node registers any more, from the read on that gives the first of that',
+    needs: ['shared'],
+    run: async (trial) => {
+      const a = await trial.open()
+      const claim = await claimOne(a)
+      const wide = await trial.open([subscription('events/a', { types: ['t', 'u'] })])
+      await wide.append([message('early', { type: 'u' })])
+      deepEqual(await idsOf(a), ['early'])
+      ok(isTaken(claim, 'u', 1))
+      await wide.close()
+      const narrow = await trial.open()
+      await narrow.append([message('late', { type: 'u' })])
+      const [late] = await a.read(0, 1, 10)
+      equal(late?.id, 'late')
+      ok(!isTaken(claim, 'u', 2), 'It does not take what was appended since.')
+      ok(isTaken(claim, 'u', 1), 'It takes what was appended before.')
+      ok(isTaken(claim, 't', 3))
+    },
+  },
+  {
     name: 'lack-hands-over',
     title: 'a node that has met a version that it does not know hands over to those that do, and to no others (T19)',
     needs: ['shared'],

@@ -109,6 +109,7 @@ export const HOT_PATH: Partial<Record<StatementName, Asked>> = {
   appendDue: { args: ['256'], rows: 2 },
   cancel: { args: [`'delayed-7'`], rows: 3 },
   letter: { args: [`'letter-7'`], rows: 1 },
+  existingLetters: { args: [letters], rows: GROUP },
   replaying: { args: [`'events/b'`], rows: 2 },
   beginReplay: { args: [`'letter-7'`], rows: 2 },
   endReplay: { args: [`'letter-7'`], rows: 2 },
