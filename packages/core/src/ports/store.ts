@@ -128,7 +128,7 @@ export interface Claim {
   readonly isClean: boolean
   /**
    * Which messages are its: those of these types, at a position after `after`, and up to `upTo` if it takes them no more. Another
-   * node may register more: before any of those is given by `read`, or to `appended`, this is another array, with them.
+   * node may register more, or fewer: before any of those is given by `read`, or to `appended`, this is another array, with them.
    */
   readonly takes: readonly TypeRange[]
 }
