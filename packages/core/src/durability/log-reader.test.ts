@@ -30,7 +30,7 @@ beforeEach(() => {
       await turns()
       return at(...found)
     },
-  } as unknown as OpenStore
+  } as unknown as OpenStore // Nothing else of it is called.
   reader = new LogReader({ store } as LogReaderParts)
   reading = {
     partition: 0,

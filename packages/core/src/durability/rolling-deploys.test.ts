@@ -1,23 +1,14 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { quiet } from '../../test/quiet.ts'
+import { Paid, Placed, PlacedNow } from '../../test/releases.ts'
 import { silent } from '../../test/silent.ts'
 import { stopWithin } from '../../test/stop-within.ts'
-import { defineEvent, Dispatcher, type MessageType } from '../index.ts'
+import { Dispatcher, type MessageType } from '../index.ts'
 import { memory, type MemoryStore } from '../memory/index.ts'
 
 const LEASE_MS = 15_000
 const UNKNOWN_TYPE_MS = 60_000
-const TYPE = 'shop.placed'
-
-class Placed extends defineEvent<{ n: number }>(TYPE) {}
-class PlacedNow extends defineEvent<{ order: number }>(TYPE) {
-  static readonly version = 2
-  static upcast(data: object): object {
-    return { order: (data as { n: number }).n }
-  }
-}
-class Paid extends defineEvent<{ n: number }>('shop.paid') {}
 
 interface Node {
   readonly dp: Dispatcher

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { LiveClaim } from './taken-types.ts'
 import { TakenTypes } from './taken-types.ts'
 
+/** Whatever else a claim has is not looked at. */
 const claimOf = (partition: number): LiveClaim => ({ partition, epoch: 1, takes: [] }) as unknown as LiveClaim
 const rangesOf = (types: readonly string[], partitions: readonly number[]): Record<string, unknown>[] =>
   partitions.flatMap((partition) => types.map((type) => ({ subscription: 7, partition, type, after: 0, up_to: null })))

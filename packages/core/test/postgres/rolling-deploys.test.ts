@@ -1,20 +1,10 @@
 import { Pool } from 'pg'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
-import { defineEvent, Dispatcher, type MessageType } from '../../src/index.ts'
+import { Dispatcher, type MessageType } from '../../src/index.ts'
 import { postgres } from '../../src/postgres/index.ts'
 import { ownDatabase } from '../servers/own-database.ts'
+import { Paid, Placed, PlacedNow } from '../releases.ts'
 import { silent } from '../silent.ts'
-
-const TYPE = 'shop.placed'
-
-class Placed extends defineEvent<{ n: number }>(TYPE) {}
-class PlacedNow extends defineEvent<{ order: number }>(TYPE) {
-  static readonly version = 2
-  static upcast(data: object): object {
-    return { order: (data as { n: number }).n }
-  }
-}
-class Paid extends defineEvent<{ n: number }>('shop.paid') {}
 
 const connectionString = await ownDatabase()
 const pool = new Pool({ connectionString, max: 30 })

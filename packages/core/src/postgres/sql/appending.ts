@@ -1,5 +1,5 @@
 import type { Sql } from '../statements.ts'
-import { advancingAll, given, givenWithin, taken, typeChanges } from './given.ts'
+import { advancingAll, given, givenWithin, taken, typeChanges } from './pieces.ts'
 
 /**
  * Stores messages, and gives each its position, in a transaction that ends right after it. Partitions are locked in their order.

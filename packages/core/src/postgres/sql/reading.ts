@@ -1,5 +1,5 @@
 import type { Sql } from '../statements.ts'
-import { typeChanges } from './given.ts'
+import { typeChanges } from './pieces.ts'
 
 const columns = 'position, id, type, key, time, envelope, body, crc'
 

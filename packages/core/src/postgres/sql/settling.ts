@@ -1,5 +1,5 @@
 import type { Sql } from '../statements.ts'
-import { advancing, advancingAll } from './given.ts'
+import { advancing, advancingAll } from './pieces.ts'
 
 /**
  * Writes how far claims have come. Parameters: subscriptions, partitions, epochs, cursors, reaches, what is finished between them,

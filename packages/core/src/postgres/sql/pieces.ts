@@ -29,8 +29,10 @@ export const taken: Sql = (schema) => `fresh AS (
     SELECT partition, due_at, id, type, key, time, envelope, body, crc FROM taken WHERE due_at IS NOT NULL ORDER BY n
 )`
 
-/** How far claims have come. Parameters, from the n-th on: subscriptions, partitions, epochs, cursors, reaches, what is finished
- * between them; the node, the number of this. */
+/**
+ * Writes how far claims have come. Parameters, from the n-th on: subscriptions, partitions, epochs, cursors, reaches, what is finished
+ * between them; the node, the number of this.
+ */
 export const advancing = (schema: string, n: number, within = ''): string => `
 UPDATE ${schema}.claim c SET cursor = s.cursor, reach = s.reach, finished = s.finished, settled = $${n + 7}::bigint
   FROM ${within}unnest($${n}::integer[], $${n + 1}::integer[], $${n + 2}::bigint[], $${n + 3}::bigint[], $${n + 4}::bigint[],
