@@ -1,9 +1,12 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { sqlite } from './sqlite.ts'
+
+const page = 4_096
 
 test('the write-ahead log does not grow for ever under load', async () => {
   const path = tempFile()
@@ -17,58 +20,96 @@ test('the write-ahead log does not grow for ever under load', async () => {
     }
   }
   await Promise.all([append(), append(), append(), append()])
-  expect(most).toBeLessThan(90_000_000)
+  expect(most).toBeLessThan(10_000 * page)
   await open.close()
   expect(statSync(path).size).toBeGreaterThan(120_000_000)
 })
 
-/** A file with a megabyte in its write-ahead log, and how large the file was at each checkpoint of the writer. */
-function written(): { path: string; database: DatabaseSync; sizes: number[] } {
+/** A file with a megabyte in its write-ahead log, and how many checkpoints the writer has made. */
+function written(): { path: string; database: DatabaseSync; write: () => void; inThread: () => number } {
   const path = tempFile()
   const database = new DatabaseSync(path)
   onTestFinished(() => database.close())
   database.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a)')
-  database.prepare('INSERT INTO t VALUES (?)').run('x'.repeat(1_000_000))
-  const sizes: number[] = []
+  const write = (): void => void database.prepare('INSERT INTO t VALUES (?)').run('x'.repeat(1_000_000))
+  write()
+  let count = 0
   const prepare = database.prepare.bind(database)
   vi.spyOn(database, 'prepare').mockImplementation((sql) => {
     const statement = prepare(sql)
     const get = statement.get.bind(statement)
     vi.spyOn(statement, 'get').mockImplementation(() => {
-      sizes.push(statSync(path).size)
+      count += 1
       return get()
     })
     return statement
   })
-  return { path, database, sizes }
+  return { path, database, write, inThread: () => count }
 }
 
-const page = 4_096
+const bytes = (pages: number): { readonly bytes: number; readonly isAppend: boolean } => {
+  return { bytes: pages * page, isAppend: true }
+}
 
-test('a checkpoint is made in the thread, and finished by the writer', async () => {
-  const { path, database, sizes } = written()
+/** Asks as a writer does, until nobody has to wait any more. */
+const mayWrite = async (checkpoints: Checkpoints): Promise<void> => {
+  await new Promise<void>((resolve) => {
+    if (!checkpoints.mustWait(resolve)) resolve()
+  })
+}
+
+test('a thread moves what is in the log, its rest while the writer waits; then the log begins again from its start', async () => {
+  const { path, database, write, inThread } = written()
   const checkpoints = new Checkpoints(path, database)
-  checkpoints.committed(700 * page)
-  checkpoints.committed(200 * page)
-  expect(sizes).toEqual([])
-  await vi.waitUntil(() => sizes.length > 0, { timeout: 10_000 })
-  expect(sizes).toEqual([expect.closeTo(1_000_000, -5)])
+  checkpoints.committed(bytes(700))
+  expect(checkpoints.mustWait(() => {})).toBe(false)
+  checkpoints.committed(bytes(200))
+  expect(checkpoints.mustWait(() => {})).toBe(false)
+  while (!checkpoints.mustWait(() => {})) await turn()
+  await mayWrite(checkpoints)
+  expect(statSync(path).size).toBeGreaterThan(1_000_000)
+  const { size } = statSync(`${path}-wal`)
+  write()
+  expect([statSync(`${path}-wal`).size, inThread()]).toEqual([size, 0])
   await checkpoints.close()
 })
 
-test('where the thread does not keep up, or cannot begin, the writer makes them itself', async () => {
-  const { database, sizes } = written()
+test('where a transaction is open, the rest is moved when it has ended', async () => {
+  const { path, database } = written()
+  const checkpoints = new Checkpoints(path, database)
+  database.exec('BEGIN')
+  checkpoints.committed(bytes(900))
+  await vi.waitUntil(() => statSync(path).size > 1_000_000, { timeout: 10_000, interval: 1 })
+  // It has told by now, or will: nobody has to wait before the transaction is over.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(checkpoints.mustWait(() => {})).toBe(false)
+  database.exec('COMMIT')
+  checkpoints.committed(bytes(1))
+  expect(checkpoints.mustWait(() => {})).toBe(true)
+  await mayWrite(checkpoints)
+  await checkpoints.close()
+})
+
+test('where the thread does not keep up, the writer waits for it', async () => {
+  const { path, database } = written()
+  const checkpoints = new Checkpoints(path, database)
+  checkpoints.committed(bytes(900))
+  checkpoints.committed(bytes(8_000))
+  expect(checkpoints.mustWait(() => {})).toBe(true)
+  await mayWrite(checkpoints)
+  expect(checkpoints.mustWait(() => {})).toBe(false)
+  await checkpoints.close()
+})
+
+test('where it cannot begin, nobody waits for ever, and the writer makes them itself', async () => {
+  const { path, database, inThread } = written()
   const checkpoints = new Checkpoints('/nowhere/at/all/bus.db', database)
-  checkpoints.committed(900 * page)
-  checkpoints.committed(8_000 * page)
-  expect(sizes).toEqual([expect.closeTo(0, -5)])
-  // By now and then, the thread has failed: it found no file.
-  await vi.waitUntil(
-    () => {
-      checkpoints.committed(900 * page)
-      return sizes.length > 3
-    },
-    { timeout: 10_000, interval: 20 },
-  )
+  checkpoints.committed(bytes(900))
+  checkpoints.committed(bytes(8_000))
+  // It has failed when the writer may go on: it found no file.
+  await mayWrite(checkpoints)
+  checkpoints.committed(bytes(900))
+  expect(inThread()).toBe(1)
+  expect(statSync(path).size).toBeGreaterThan(1_000_000)
   await checkpoints.close()
 })

@@ -3,12 +3,12 @@ import { isInTransaction, prepare, type SqliteDatabase, type SqliteStatement } f
 
 /** About how many pages of the write-ahead log are worth a checkpoint: as many as SQLite's own default. */
 const PAGES = 1_000
-/** From so many on, whoever writes makes a checkpoint itself: the worker does not keep up. About 32 MB. */
+/** From so many on, whoever writes waits: the worker does not keep up. About 32 MB. */
 const LIMIT = 8 * PAGES
 /** How much of a page of 4 096 bytes is filled, about. */
 const FILLED_BYTES = 3_200
-/** What each transaction writes at least: the rows of the log and of a claim, and the last page of the messages. */
-const PAGES_EACH = 3
+/** What a transaction writes at least: the last page of the messages, and else the rows of the log and of a claim too. */
+const PAGES_EACH = { append: 1, other: 3 }
 
 /** The worker moves again what was written while it did so, until it is few pages, but so often at most. */
 const FEW = 64
@@ -20,28 +20,28 @@ const { parentPort, workerData } = require('node:worker_threads')
 const { DatabaseSync } = require('node:sqlite')
 const database = new DatabaseSync(workerData)
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
-parentPort.on('message', () => {
+parentPort.on('message', (passes) => {
+  let left = Infinity
   try {
-    for (let pass = 0, left = Infinity; pass < ${PASSES} && left > ${FEW}; pass += 1) {
+    for (let pass = 0; pass < passes && left > (passes === 1 ? 0 : ${FEW}); pass += 1) {
       const { log, checkpointed } = checkpoint.get()
       left = log - checkpointed
     }
   } finally {
-    parentPort.postMessage('done')
+    parentPort.postMessage(left)
   }
 })
 `
 
 /** What a checkpoint gives: how many pages are in the write-ahead log, and how many of them are in the file by now. */
 interface CheckpointRow {
-  readonly busy: number
   readonly log: number
   readonly checkpointed: number
 }
 
 /**
- * Moves what is in the write-ahead log to the file, in a thread of its own: the writer does not wait for the disk. What was
- * written meanwhile, the writer moves itself, which is little; then all is moved, and the log begins again from its start.
+ * Moves what is in the write-ahead log to the file, in a thread of its own: the event loop does not wait for the disk. What
+ * was written meanwhile is moved at last while nobody writes, which is little; then the log begins again from its start.
  */
 export class Checkpoints {
   readonly #path: string
@@ -49,9 +49,12 @@ export class Checkpoints {
   readonly #checkpoint: SqliteStatement
   #worker: Worker | undefined
   #pages = 0
-  #isBusy = false
-  #isToFinish = false
+  /** What the worker is at: `most`, while others write, or `rest`, while nobody does. */
+  #underWay: 'most' | 'rest' | undefined
+  /** Whether only the rest is left. */
+  #isNearlyDone = false
   #hasFailed = false
+  #resume: (() => void) | undefined
 
   constructor(path: string, database: SqliteDatabase) {
     this.#path = path
@@ -60,21 +63,30 @@ export class Checkpoints {
     this.#checkpoint = prepare(database, 'PRAGMA wal_checkpoint(PASSIVE)')
   }
 
-  /** A transaction was committed, and added about so many bytes. */
-  committed(bytes: number): void {
-    this.#pages += PAGES_EACH + bytes / FILLED_BYTES
-    if (this.#isToFinish || this.#pages > LIMIT) this.#finish()
-    else if (this.#pages > PAGES && !this.#isBusy) this.#begin()
+  /** A transaction was committed, and added about so many bytes, and the pages that each of them writes. */
+  committed({ bytes, isAppend }: { readonly bytes: number; readonly isAppend: boolean }): void {
+    this.#pages += (isAppend ? PAGES_EACH.append : PAGES_EACH.other) + bytes / FILLED_BYTES
+    if (this.#isNearlyDone) this.#moveRest()
+    else if (this.#pages > PAGES && this.#underWay === undefined) this.#begin('most')
   }
 
-  #begin(): void {
+  /** Whether nobody may write now; `resume` is called when somebody may. */
+  mustWait(resume: () => void): boolean {
+    const isFull = this.#pages > LIMIT && this.#underWay !== undefined
+    if (this.#underWay !== 'rest' && !isFull) return false
+    this.#resume = resume
+    this.#worker?.ref() // Somebody waits for it.
+    return true
+  }
+
+  #begin(what: 'most' | 'rest'): void {
     if (this.#hasFailed) {
-      this.#finish()
+      this.#moveAll()
       return
     }
-    this.#isBusy = true
+    this.#underWay = what
     this.#worker ??= this.#start()
-    this.#worker?.postMessage('begin')
+    this.#worker?.postMessage(what === 'most' ? PASSES : 1)
   }
 
   /** It keeps no process alive, takes none of its arguments, and if it fails, checkpoints are made without it. */
@@ -87,11 +99,7 @@ export class Checkpoints {
         execArgv: ['--no-warnings'],
         env: {},
       })
-      worker.on('message', () => {
-        this.#isBusy = false
-        this.#isToFinish = true
-        if (!isInTransaction(this.#database)) this.#finish()
-      })
+      worker.on('message', (left: number) => this.#moved(left))
       worker.on('error', () => this.#fail())
       // After the listeners: one for messages holds the process again.
       worker.unref()
@@ -102,18 +110,44 @@ export class Checkpoints {
     }
   }
 
+  #moved(left: number): void {
+    if (this.#worker === undefined) return // It is closed.
+    const wasRest = this.#underWay === 'rest'
+    this.#underWay = undefined
+    if (wasRest) {
+      this.#pages = left
+      this.#letGoOn()
+    } else if (isInTransaction(this.#database)) {
+      this.#isNearlyDone = true
+      this.#letGoOn()
+    } else this.#moveRest()
+  }
+
+  #moveRest(): void {
+    this.#isNearlyDone = false
+    this.#begin('rest')
+  }
+
+  #letGoOn(): void {
+    const resume = this.#resume
+    if (resume === undefined) return
+    this.#resume = undefined
+    this.#worker?.unref()
+    resume()
+  }
+
   #fail(): void {
     this.#worker = undefined
     this.#hasFailed = true
-    this.#isBusy = false
+    this.#underWay = undefined
+    this.#letGoOn()
   }
 
-  #finish(): void {
-    this.#isToFinish = false
+  /** Without the thread. */
+  #moveAll(): void {
     try {
-      const { busy, log, checkpointed } = this.#checkpoint.get() as CheckpointRow
-      // While the thread is at it, nobody else can be: then it is tried again after the next commit.
-      if (busy === 0) this.#pages = log - checkpointed
+      const { log, checkpointed } = this.#checkpoint.get() as CheckpointRow
+      this.#pages = log - checkpointed
     } catch {
       // Nothing is lost by that: it stays in the write-ahead log, and is tried again later.
       this.#pages = 0

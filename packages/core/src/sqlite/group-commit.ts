@@ -2,10 +2,12 @@ import type { NewMessage } from '../ports/store.ts'
 import { CommitDeadlock, StoreFailed } from '../store-errors.ts'
 import { failureOf, isBusy, isOfTheFile } from './failure.ts'
 import { isInTransaction, type SqliteDatabase } from './handle.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import type { Pruning } from './prune.ts'
 import { type Operation, Queued, WriteQueue } from './write-queue.ts'
 import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
+import type { Telling } from './telling.ts'
 import { Transaction } from './transaction.ts'
 import { openTooLong, type Watch } from './watch.ts'
 import { endedByWork, insideWork, type Works } from './works.ts'
@@ -21,14 +23,14 @@ interface GroupCommitParts {
   readonly watch: Watch
   /** For how long another connection may keep this one from beginning, in milliseconds. */
   readonly busyTimeoutMs: number
-  readonly wake: () => void
-  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
-  readonly committed: (transaction: { readonly changes: number; readonly bytes: number }) => void
+  readonly telling: Telling
+  /** `undefined` where SQLite makes them by itself. */
+  readonly checkpoints: Checkpoints | undefined
 }
 
 const nothing: readonly NewMessage[] = []
-const pruneMore: Operation<void> = { rows: 0, apply: () => {} }
-const nobody = { resolve: () => {}, reject: () => {}, isInside: false }
+/** Stores nothing: for what a transaction does at its end, or to know that it has ended. */
+const empty: Operation<void> = { rows: 0, apply: () => {} }
 
 /**
  * Stores what waits, in the order of the calls, many operations in one transaction; each resolves after the commit.
@@ -68,13 +70,13 @@ export class GroupCommit {
       const { isInside } = works
       if (isInside && works.isLong) reject(new CommitDeadlock(insideWork))
       else this.#queue.add(new Queued(operation, { resolve, reject, isInside }))
-      this.#schedule()
+      this.schedule()
     })
   }
 
   /** Resolves when what was added before is stored; then nothing more is taken. */
   async close(): Promise<void> {
-    const last = this.add({ rows: 0, apply: () => {} })
+    const last = this.add(empty)
     this.#isClosed = true
     await last
   }
@@ -86,29 +88,37 @@ export class GroupCommit {
     return new Promise((resolve) => this.#readers.push(resolve))
   }
 
-  #schedule(): void {
+  /** Begins the next transaction at the end of this turn, if there is something to store. */
+  readonly schedule = (): void => {
     if (this.#isScheduled || this.#transaction !== undefined || this.#queue.isEmpty) return
+    // While the disk is at it, what comes is gathered for the next one.
+    if (this.#parts.telling.isSyncing && !this.#queue.isMuch) return
     this.#isScheduled = true
     setImmediate(this.#next)
   }
 
   readonly #next = (): void => {
-    this.#isScheduled = false
-    const { database, watch } = this.#parts
-    if (isInTransaction(database)) {
-      this.#isScheduled = true
-      watch.whenEnded(this.#next, { ms: this.#parts.busyTimeoutMs, giveUp: this.#giveUp })
-      return
-    }
+    const { telling } = this.#parts
+    this.#isScheduled = this.#mustWait()
+    if (this.#isScheduled) return
+    if (telling.failure !== undefined) return this.#fail([], telling.failure)
     const group = this.#queue.take()
     try {
       this.#begin()
     } catch (error) {
-      this.#couldNotBegin(group, error)
-      return
+      return this.#couldNotBegin(group, error)
     }
     if (group.some(({ operation }) => operation.work !== undefined)) this.#runWithCare(group, 0)
     else this.#run(group)
+  }
+
+  /** Whether nobody may begin now: then it is tried again when somebody may. */
+  #mustWait(): boolean {
+    const { database, watch, checkpoints, busyTimeoutMs: ms } = this.#parts
+    if (checkpoints?.mustWait(this.#next) === true) return true
+    if (!isInTransaction(database)) return false
+    watch.whenEnded(this.#next, { ms, giveUp: this.#giveUp })
+    return true
   }
 
   readonly #giveUp = (): void => {
@@ -116,12 +126,11 @@ export class GroupCommit {
     this.#fail([], openTooLong(this.#parts.name, this.#parts.busyTimeoutMs))
   }
 
-  #begin(): Transaction {
+  #begin(): void {
     const { statements, now } = this.#parts
     statements.begin.run()
     this.#busySince = undefined
     this.#transaction = new Transaction(statements, now)
-    return this.#transaction
   }
 
   /** Another connection that has the lock is waited for: nothing has been written yet. */
@@ -145,9 +154,7 @@ export class GroupCommit {
       for (const queued of group) queued.result = queued.operation.apply(transaction, nothing)
     } catch (error) {
       this.#rollBack()
-      if (isOfTheFile(error)) this.#fail(group, error)
-      else this.#again(group)
-      return
+      return isOfTheFile(error) ? this.#fail(group, error) : this.#again(group)
     }
     this.#commit(group)
   }
@@ -156,8 +163,7 @@ export class GroupCommit {
     try {
       this.#begin()
     } catch (error) {
-      this.#couldNotBegin(group, error)
-      return
+      return this.#couldNotBegin(group, error)
     }
     this.#runWithCare(group, 0)
   }
@@ -232,28 +238,23 @@ export class GroupCommit {
   #lost(group: readonly Queued[], index: number): void {
     const cause = this.#lostBy
     this.#lostBy = undefined
-    const { statements, name } = this.#parts
-    const turn = this.#transaction?.turn
+    const { name } = this.#parts
+    const transaction = this.#transaction as Transaction
     this.#rollBack()
     const failure = isOfTheFile(cause)
       ? failureOf(cause, name)
       : new StoreFailed('STORE_FAILED', `${name}: ${endedByWork}`, { cause })
-    let isStored = false
-    try {
-      isStored = (statements.log.get() as { readonly turn: number }).turn === turn
-    } catch {
-      // Then it cannot be said: they are told that they failed, and are stored at most once more.
-    }
-    const before = group.slice(0, index)
-    if (!isStored) for (const queued of before) queued.fail(failure)
+    // Where it cannot be said, they are told that they failed, and are stored at most once more.
+    const isStored = transaction.wasCommitted
+    if (!isStored) for (const queued of group.slice(0, index)) queued.fail(failure)
     group[index]?.fail(failure)
     this.#queue.putBack(group.slice(index + 1))
-    this.#end(group.slice(0, index + 1), isStored)
+    this.#end(group.slice(0, index + 1), isStored ? transaction : undefined)
   }
 
   #commit(group: readonly Queued[]): void {
     const transaction = this.#transaction as Transaction
-    const { statements, pruning, seen, committed, name } = this.#parts
+    const { statements, pruning, seen, checkpoints, name } = this.#parts
     try {
       transaction.writeClaims()
       pruning.prune(transaction)
@@ -262,13 +263,11 @@ export class GroupCommit {
       statements.commit.run()
     } catch (error) {
       this.#rollBack()
-      this.#fail(group, failureOf(error, name))
-      return
+      return this.#fail(group, failureOf(error, name))
     }
-    this.#transaction = undefined
-    if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(pruneMore, nobody))
-    this.#end(group, transaction.isNews)
-    committed(transaction)
+    if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(empty))
+    checkpoints?.committed(transaction)
+    this.#end(group, transaction)
   }
 
   #fail(group: readonly Queued[], error: unknown): void {
@@ -276,7 +275,7 @@ export class GroupCommit {
     // Those that wait fail too: what was said later must not be stored while what was said before is not.
     const waiting = this.#queue.takeAll(failure)
     for (const queued of group) queued.fail(failure)
-    this.#end([...group, ...waiting], false)
+    this.#end([...group, ...waiting], undefined)
     this.#queue.heard()
   }
 
@@ -290,11 +289,13 @@ export class GroupCommit {
     }
   }
 
-  #end(group: readonly Queued[], isNews: boolean): void {
+  /** @param transaction in which the group was committed, if it was. */
+  #end(group: readonly Queued[], transaction: Transaction | undefined): void {
+    const { telling } = this.#parts
     this.#transaction = undefined
-    for (const queued of group) queued.settle()
     for (const read of this.#readers.splice(0)) read()
-    this.#schedule()
-    if (isNews) this.#parts.wake()
+    if (transaction === undefined) telling.notStored(group)
+    else telling.committed(group, transaction, group.length === 1 && this.#queue.isEmpty)
+    this.schedule()
   }
 }

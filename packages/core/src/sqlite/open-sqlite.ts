@@ -13,6 +13,7 @@ import type { StoreStats } from '../ports/store-stats.ts'
 import type { ScheduleStore } from '../ports/schedule-store.ts'
 import { StoreTime } from '../ports/store-time.ts'
 import { ForeignTransaction } from '../store-errors.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import { Claims } from './claims.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
 import { Delays } from './delays.ts'
@@ -26,8 +27,10 @@ import type { Registered } from './registration.ts'
 import type { SqliteSettings } from './settings.ts'
 import { SeenIds } from './seen-ids.ts'
 import { COUNTS, prepareAll, type Statements } from './statements.ts'
+import { Telling } from './telling.ts'
 import { Transaction } from './transaction.ts'
 import { Watch } from './watch.ts'
+import type { WalSync } from './wal-sync.ts'
 import { Works } from './works.ts'
 
 export interface OpenParts extends Registered {
@@ -38,8 +41,11 @@ export interface OpenParts extends Registered {
   readonly settings: SqliteSettings
   readonly clock: Clock
   readonly wake: () => void
-  /** Called after each commit: which it was, and about how many bytes it added to the write-ahead log. */
-  readonly committed: (transaction: { readonly changes: number; readonly bytes: number }) => void
+  /** `undefined` where SQLite syncs by itself, or nobody does. */
+  readonly sync: WalSync | undefined
+  readonly checkpoints: Checkpoints | undefined
+  /** Called when a transaction is stored for good. */
+  readonly stored: (transaction: Transaction) => void
   /** Called when all is stored. */
   readonly closed: () => Promise<void>
 }
@@ -68,7 +74,7 @@ export class OpenSqlite implements OpenStore {
   #isClosed = false
 
   constructor(parts: OpenParts) {
-    const { name, database, isGiven, settings, clock, wake, committed, findings, ids } = parts
+    const { name, database, isGiven, settings, clock, wake, findings, ids, sync, checkpoints, stored } = parts
     const now = (): number => this.now()
     const statements = prepareAll(database)
     this.name = name
@@ -84,8 +90,8 @@ export class OpenSqlite implements OpenStore {
       database,
       statements,
       now,
-      wake,
-      committed,
+      telling: new Telling({ sync, stored, wake, told: () => this.#commits.schedule() }),
+      checkpoints,
       works: this.#works,
       watch: this.#watch,
       seen,
@@ -166,6 +172,8 @@ export class OpenSqlite implements OpenStore {
 
   /** Up to where messages are stored for good. */
   get #readableUpTo(): number {
+    const syncedUpTo = this.#parts.sync?.storedUpTo
+    if (syncedUpTo !== undefined) return syncedUpTo
     if (!isInTransaction(this.#parts.database)) return Number.MAX_SAFE_INTEGER
     return this.#commits.transaction?.tailBefore ?? this.#tailForNow ?? Number.MAX_SAFE_INTEGER
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
@@ -12,6 +13,7 @@ import { Owner } from './owner.ts'
 import { register, type Registered } from './registration.ts'
 import { migrate } from './schema.ts'
 import { LOG } from './statements.ts'
+import { WalSync } from './wal-sync.ts'
 import { type SqliteOptions, type SqliteSettings, settingsOf } from './settings.ts'
 
 declare module '../ports/store.ts' {
@@ -88,6 +90,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     own?.exec('PRAGMA busy_timeout = 0')
     const loss = owner?.lost(registered.changes)
     owner?.begin(changesOf(database))
+    const sync = path === undefined || own === undefined ? undefined : syncOf(path, own, { name, settings })
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
     const lost: Finding[] = loss === undefined ? [] : [{ kind: 'lost', text: loss }]
     return new OpenSqlite({
@@ -99,12 +102,12 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       settings,
       clock: opening.clock,
       wake: opening.wake,
-      committed: ({ bytes, changes }) => {
-        owner?.committed(changes)
-        checkpoints?.committed(bytes)
-      },
+      sync,
+      checkpoints,
+      stored: ({ changes }) => owner?.committed(changes),
       closed: async () => {
         await checkpoints?.close()
+        await sync?.close()
         try {
           // First what needs room: where there is none, it is not said to be closed, and its log is looked for.
           own?.exec('PRAGMA wal_checkpoint(PASSIVE)')
@@ -124,6 +127,20 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     owner?.release()
     throw error
   }
+}
+
+/** `undefined` where SQLite is to sync by itself, or not. */
+function syncOf(path: string, database: DatabaseSync, { name, settings }: Naming): WalSync | undefined {
+  // Where there can be none, SQLite has another kind of journal, and syncs that.
+  if (settings.sync !== 'full' || !existsSync(`${path}-wal`)) return undefined
+  const sync = new WalSync(path, name)
+  database.exec('PRAGMA synchronous = NORMAL')
+  return sync
+}
+
+interface Naming {
+  readonly name: string
+  readonly settings: SqliteSettings
 }
 
 /** Rises with each transaction. */

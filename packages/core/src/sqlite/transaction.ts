@@ -45,7 +45,7 @@ export class Transaction {
   hasMoved = false
   /** How many ids it has added to those that are remembered. */
   remembered = 0
-  /** About how many bytes it adds to the write-ahead log. */
+  /** About how many bytes it adds to the write-ahead log, but for the pages that each transaction writes. */
   bytes = 0
   /** The position of the last message that was there before it. */
   readonly tailBefore: number
@@ -73,6 +73,20 @@ export class Transaction {
     this.turn = row.turn
     this.#clock = row.clock
     this.#claims.clear()
+  }
+
+  /** Whether it writes nothing but the end of the messages. */
+  get isAppend(): boolean {
+    return !this.hasMore && !this.#hasTurned
+  }
+
+  /** Whether whoever has ended it has committed it; not where that cannot be said. */
+  get wasCommitted(): boolean {
+    try {
+      return (this.#statements.log.get() as LogRow).turn === this.turn
+    } catch {
+      return false
+    }
   }
 
   /** Rises with each transaction. */
@@ -104,8 +118,8 @@ export class Transaction {
   /** Writes what the messages do not say by themselves. Their time is the store's, unless the clock was set back. */
   writeIfNeeded(): void {
     this.writeClaims()
-    const isAppend = this.tail > this.tailBefore && !this.hasMore && !this.#hasTurned
-    if (!isAppend || this.lastTime < this.#clock) this.write()
+    const isOwed = this.tail === this.tailBefore || !this.isAppend
+    if (isOwed || this.lastTime < this.#clock) this.write()
   }
 
   /** Writes all that is known here: then the file is as it should be, whoever ends the transaction. */

@@ -19,6 +19,8 @@ export interface Operation<T> {
   apply(transaction: Transaction, caused: readonly NewMessage[]): T
 }
 
+const nobody = { resolve: () => {}, reject: () => {}, isInside: false }
+
 /** An operation that waits, or whose transaction is under way; and whoever waits for it. */
 export class Queued {
   readonly operation: Operation<unknown>
@@ -36,7 +38,7 @@ export class Queued {
       readonly resolve: (value: never) => void
       readonly reject: (error: unknown) => void
       readonly isInside: boolean
-    },
+    } = nobody,
   ) {
     this.operation = operation
     this.isInside = by.isInside
@@ -66,6 +68,11 @@ export class WriteQueue {
 
   get isEmpty(): boolean {
     return this.#first === this.#waiting.length
+  }
+
+  /** Whether there is more than one transaction takes. */
+  get isMuch(): boolean {
+    return this.#waiting.length - this.#first >= ROWS
   }
 
   add(queued: Queued): void {

@@ -102,6 +102,6 @@ test('publications that come together share a transaction, of at most 128, and n
   const firsts = resolvedAt.slice(0, 128)
   const seconds = resolvedAt.slice(128)
   expect(Math.min(...firsts)).toBeGreaterThanOrEqual(1)
-  expect(Math.min(...seconds)).toBeGreaterThan(Math.max(...firsts.slice(0, 1)))
+  expect(Math.min(...seconds)).toBeGreaterThanOrEqual(2)
   expect(Math.max(...resolvedAt)).toBeLessThan(20)
 })
