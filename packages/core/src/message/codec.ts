@@ -11,6 +11,7 @@ import {
   sharedNames,
   typeName,
 } from './message-type.ts'
+import { isWrittenAsItIs } from './plain.ts'
 import type { CodecType } from './revive.ts'
 
 /**
@@ -66,7 +67,7 @@ export class Codec<T extends MessageType = MessageType> {
       )
     }
     if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
-    return this.#checkedSize(this.#encoded(message as object), 'message')
+    return this.#checkedSize(this.#encoded(message as object, known as CodecType), 'message')
   }
 
   /**
@@ -94,7 +95,8 @@ export class Codec<T extends MessageType = MessageType> {
   }
 
   /** One encoder after the other, for as long as none of them throws: then it is in the middle of something. */
-  #encoded(message: object): string {
+  #encoded(message: object, { name, contract: { version } }: CodecType): string {
+    if (isWrittenAsItIs(message, this.#bounds)) return JSON.stringify({ type: name, version, data: message })
     const encoder = this.#idle ?? new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)
     this.#idle = undefined
     const text = encoder.encode(message)

@@ -1,6 +1,7 @@
 import { CodecError, shown } from '../errors.ts'
 import type { CodecBounds } from './codec-bounds.ts'
 import { pathOf, shownPath } from './path.ts'
+import { isReadAsItIs } from './plain.ts'
 import { type CodecType, revived, setField } from './revive.ts'
 import { Mismatch, tags } from './tags.ts'
 
@@ -49,7 +50,7 @@ export class Decoder {
     }
     if (data === undefined || !isRecord(data)) throw this.#malformed(`has the data ${shown(data)}, which is no object`)
     this.#enter()
-    const fields = this.#fields(data)
+    const fields = isReadAsItIs(data, this.#depth + 1, this.#bounds.maxDepth) ? data : this.#fields(data)
     this.#depth -= 1
     return revived(type, { version, path: pathOf(this.#path), data: fields })
   }

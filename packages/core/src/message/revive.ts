@@ -66,11 +66,11 @@ function instanceOf(of: CodecType, data: object, path: string): object {
 
 function ofFields({ name, type }: CodecType, data: object, path: string): object {
   const message = Object.create(type.prototype as object) as object
-  for (const [key, value] of Object.entries(data)) {
+  for (const key of Object.keys(data)) {
     // To define `__proto__` would be harmless; to copy the message from there on would not.
     if (key === '__proto__' || key === '~kind')
       throw notRevived(`The data of '${name}' has a field '${key}'. Remove it.`, path)
-    setField(message, key, value)
+    setField(message, key, (data as Readonly<Record<string, unknown>>)[key])
   }
   return message
 }
