@@ -16,6 +16,7 @@ import { expect, test } from 'vitest'
 import { ManualClock } from '../test/manual-clock.ts'
 import { memoryHarness } from '../test/conformance/memory-harness.ts'
 import { sqliteHarness } from '../test/conformance/sqlite-harness.ts'
+import { withReadyDisk } from '../test/ready-disk.ts'
 import {
   type Context,
   defineEvent,
@@ -29,6 +30,11 @@ import {
 } from './index.ts'
 import type { Clock, Timer } from './ports/clock.ts'
 import type { StoreSubject } from './testing/conformance/index.ts'
+
+withReadyDisk()
+
+/** In so many turns of the event loop, all comes to rest that needs no clock. */
+const REST_TURNS = 20
 
 class Told extends defineEvent<{ n: string; edited?: boolean }>('model.told') {}
 class Caused extends defineEvent<{ n: string }>('model.caused') {}
@@ -622,7 +628,7 @@ class World {
 
   /** Waits until nothing more happens by itself. */
   async #rest(): Promise<void> {
-    for (let turn = 0; turn < 6; turn += 1) await nextTurn()
+    for (let turn = 0; turn < REST_TURNS; turn += 1) await nextTurn()
     if (this.#state === 'stopping' && this.#hasStopped) {
       this.#state = 'stopped'
       for (const call of this.#calls) {

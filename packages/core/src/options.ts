@@ -62,6 +62,9 @@ export const RETRY = {
 /** How many messages of a durable handler may be set aside, retrying or dead in their lanes, before no more are read. */
 export const SCAN_AHEAD = 10_000
 
+/** How many messages of a durable handler and a partition are in memory at a time, unless the store says something else. */
+export const READ_AHEAD = 256
+
 /** How long a message waits that no live node can read, in milliseconds: 15 minutes, longer than most deploys take. */
 export const UNKNOWN_TYPE_MS = 900_000
 

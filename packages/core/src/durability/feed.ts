@@ -38,6 +38,8 @@ export interface FeedParts {
   readonly causing: Causing
   readonly letters: StoredLetters
   readonly maxDepth: number
+  /** How many messages may be in memory at a time. */
+  readonly readAhead: number
   /** How many messages may be set aside, retrying, or dead in their lanes, before nothing more is read. */
   readonly scanAhead: number
   /** Whoever waits for what becomes of a message, by its id. */
@@ -78,7 +80,7 @@ export class Feed implements Reading {
 
   constructor(parts: FeedParts) {
     this.parts = parts
-    this.window = new Window(parts.reader.wake)
+    this.window = new Window(parts.readAhead, parts.reader.wake)
     this.keeper = new Keeping(this)
     this.refill = new Refill(this)
     this.dead = new DeadHeads(this)

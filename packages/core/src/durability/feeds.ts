@@ -4,7 +4,7 @@ import type { Waiter } from '../engine/delivery.ts'
 import { asError, ImproperlyConfigured } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Observer } from '../observe.ts'
-import { SCAN_AHEAD } from '../options.ts'
+import { READ_AHEAD, SCAN_AHEAD } from '../options.ts'
 import type { Lack } from '../ports/share.ts'
 import type { Claim, OpenStore, Page, StoredDeadLetter, Subscription } from '../ports/store.ts'
 import { AskedLetters } from './asked-letters.ts'
@@ -275,7 +275,7 @@ export class Feeds {
 
   #open(claim: Claim): Feed {
     const { store, engine, observer } = this.#parts
-    const { scanAhead = SCAN_AHEAD } = store
+    const { scanAhead = SCAN_AHEAD, readAhead = READ_AHEAD } = store
     const handler = engine.handlers.get(claim.subscription)
     const subscription = this.#parts.subscriptions.find(({ name }) => name === claim.subscription)
     if (handler === undefined || subscription === undefined) {
@@ -287,7 +287,7 @@ export class Feeds {
     const whenLost = (error: Error): void => this.#lose(claim, error)
     const journal = new Journal({ store, claim, observer, deadlines: engine.deadlines, whenLost })
     const lacks = (lack: Lack): void => this.#keeper.lacks(lack)
-    const parts = { ...this.#parts, handler, claim, subscription, journal, scanAhead, lacks }
+    const parts = { ...this.#parts, handler, claim, subscription, journal, scanAhead, readAhead, lacks }
     const feed = new Feed({ ...parts, reader: this.#reader, suspects: this.#suspects })
     this.#journals.add(journal)
     this.#byName.set(feedName(claim), feed)

@@ -3,11 +3,12 @@ import { asError } from '../errors.ts'
 import type { Codec } from '../message/codec.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Observer } from '../observe.ts'
+import { READ_AHEAD } from '../options.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LoggedMessage, OpenStore, Page } from '../ports/store.ts'
 import { Recent } from './recent.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
-import { envelopeOf, unreadableOf } from './stored-envelope.ts'
+import { envelopeOf, intactEnvelopeOf, unreadableOf } from './stored-envelope.ts'
 
 /** What there may be to read: what was appended here, and need not be read; or anything. */
 type News = 'appended' | 'anything'
@@ -29,14 +30,17 @@ export interface Reading {
 /** A message as it was read: brought back once, for all that take it. */
 export class ReadMessage {
   readonly stored: LoggedMessage
+  /** Whether it was read, and not just appended here. */
+  readonly #wasRead: boolean
   readonly #codec: Codec
   readonly #clock: Clock
   #envelope: Envelope | undefined
   /** Why it cannot be read; known once its envelope was asked for. */
   fault: Error | undefined = undefined
 
-  constructor(stored: LoggedMessage, codec: Codec, clock: Clock) {
+  constructor(stored: LoggedMessage, wasRead: boolean, codec: Codec, clock: Clock) {
     this.stored = stored
+    this.#wasRead = wasRead
     this.#codec = codec
     this.#clock = clock
   }
@@ -48,7 +52,8 @@ export class ReadMessage {
 
   #read(): Envelope {
     try {
-      return envelopeOf(this.stored, this.#codec, this.#clock)
+      const bringBack = this.#wasRead ? envelopeOf : intactEnvelopeOf
+      return bringBack(this.stored, this.#codec, this.#clock)
     } catch (thrown) {
       this.fault = asError(thrown)
       return unreadableOf(this.stored, this.fault, this.#clock)
@@ -106,7 +111,7 @@ export class LogReader {
   /** The store has told what was appended here. */
   readonly appended = ({ partition, after, messages }: Page): void => {
     if (this.#isWaiting || !this.#isOpen || this.#readingsOf(partition).length === 0) return
-    const read = messages.map((stored) => this.#readMessage(stored))
+    const read = messages.map((stored) => this.#message(stored, false))
     this.#recent(partition).add(after, read)
     this.#appendedUpTo.set(partition, messages.at(-1)?.position ?? after)
     this.#wake(partition, 'appended')
@@ -130,7 +135,7 @@ export class LogReader {
 
   /** The messages at these positions, as they are brought back. */
   async at(partition: number, positions: readonly number[]): Promise<ReadMessage[]> {
-    return (await this.#parts.store.readAt(partition, positions)).map((stored) => this.#readMessage(stored))
+    return (await this.#parts.store.readAt(partition, positions)).map((stored) => this.#message(stored, true))
   }
 
   /** One partition does not wait for another one. */
@@ -175,7 +180,9 @@ export class LogReader {
   }
 
   async #after(partition: number, after: number, limit: number): Promise<readonly ReadMessage[]> {
-    const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) => this.#readMessage(stored))
+    const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) =>
+      this.#message(stored, true),
+    )
     this.#failures = 0
     this.#recent(partition).add(after, messages)
     return messages
@@ -187,12 +194,13 @@ export class LogReader {
 
   #recent(partition: number): Recent {
     let recent = this.#recents.get(partition)
-    if (recent === undefined) this.#recents.set(partition, (recent = new Recent()))
+    if (recent === undefined)
+      this.#recents.set(partition, (recent = new Recent(this.#parts.store.readAhead ?? READ_AHEAD)))
     return recent
   }
 
-  #readMessage(stored: LoggedMessage): ReadMessage {
-    return new ReadMessage(stored, this.#parts.codec, this.#parts.clock)
+  #message(stored: LoggedMessage, wasRead: boolean): ReadMessage {
+    return new ReadMessage(stored, wasRead, this.#parts.codec, this.#parts.clock)
   }
 
   #fail(error: Error): void {

@@ -9,7 +9,7 @@ const at = (...positions: number[]): ReadMessage[] =>
 const positionsOf = (messages: readonly ReadMessage[]): number[] => messages.map(({ stored }) => stored.position)
 
 test('what was read is given again, from where it began', () => {
-  const recent = new Recent()
+  const recent = new Recent(256)
   recent.add(10, at(12, 13, 15))
   expect(positionsOf(recent.after(10, 2))).toEqual([12, 13])
   expect(positionsOf(recent.after(13, 2))).toEqual([15])
@@ -17,13 +17,13 @@ test('what was read is given again, from where it began', () => {
 })
 
 test('nothing is given where there may be others before it', () => {
-  const recent = new Recent()
+  const recent = new Recent(256)
   recent.add(10, at(12))
   expect(recent.after(9, 2)).toEqual([])
 })
 
 test('what follows is one with it, and what does not takes its place', () => {
-  const recent = new Recent()
+  const recent = new Recent(256)
   recent.add(0, at(1, 2))
   recent.add(2, at(3))
   expect(positionsOf(recent.after(0, 9))).toEqual([1, 2, 3])
@@ -33,14 +33,14 @@ test('what follows is one with it, and what does not takes its place', () => {
 })
 
 test('a bounded number is kept: the last ones', () => {
-  const recent = new Recent()
+  const recent = new Recent(256)
   for (let position = 0; position < 1_000; position += 1) recent.add(position, at(position + 1))
   expect(recent.after(743, 9)).toEqual([])
   expect(positionsOf(recent.after(744, 1))).toEqual([745])
 })
 
 test('what all have passed is forgotten', () => {
-  const recent = new Recent()
+  const recent = new Recent(256)
   recent.add(0, at(1, 2))
   recent.passed(1)
   expect(positionsOf(recent.after(1, 9))).toEqual([2])

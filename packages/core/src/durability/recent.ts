@@ -1,8 +1,5 @@
 import type { ReadMessage } from './log-reader.ts'
 
-/** How many messages are kept at most. */
-const SIZE = 256
-
 const none: readonly ReadMessage[] = []
 
 /**
@@ -10,9 +7,15 @@ const none: readonly ReadMessage[] = []
  * is read and brought back once. It is one run of the log: whatever is not between two of them is there no more.
  */
 export class Recent {
+  /** How many messages are kept at most. */
+  readonly #limit: number
   /** Behind which position they begin. */
   #from = 0
   #messages: readonly ReadMessage[] = none
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
 
   /** The first ones after a position; none where there may be others before them. */
   after(position: number, limit: number): readonly ReadMessage[] {
@@ -29,7 +32,7 @@ export class Recent {
       return
     }
     const all = [...this.#messages, ...messages]
-    const surplus = all.length - SIZE
+    const surplus = all.length - this.#limit
     if (surplus > 0) this.#from = (all[surplus - 1] as ReadMessage).stored.position
     this.#messages = surplus > 0 ? all.slice(surplus) : all
   }

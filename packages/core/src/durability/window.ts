@@ -1,13 +1,12 @@
 import type { Kept } from '../engine/kept.ts'
 
-/** How many messages of one handler and partition wait or run in memory at a time. */
-const SIZE = 256
-
 /** How many of them may be of one key: what is behind those is set aside in the store. */
 export const OF_ONE_KEY = 64
 
 /** What of the log is in memory, for one handler and partition. */
 export class Window {
+  /** How many messages wait or run in memory at most. */
+  readonly #limit: number
   /** To be called when there is room again, after there was none. */
   readonly #whenRoom: () => void
   #size = 0
@@ -16,13 +15,14 @@ export class Window {
   readonly #inLog = new Map<number, { readonly kept: Kept; readonly key: string | undefined }>()
   #wasFull = false
 
-  constructor(whenRoom: () => void) {
+  constructor(limit: number, whenRoom: () => void) {
+    this.#limit = limit
     this.#whenRoom = whenRoom
   }
 
   /** How many more messages there is room for. */
   get room(): number {
-    if (this.#size < SIZE) return SIZE - this.#size
+    if (this.#size < this.#limit) return this.#limit - this.#size
     this.#wasFull = true
     return 0
   }
@@ -49,7 +49,7 @@ export class Window {
     const { whenLeft } = kept
     kept.whenLeft = undefined
     whenLeft?.()
-    if (!this.#wasFull || this.#size > SIZE / 2) return
+    if (!this.#wasFull || this.#size > this.#limit / 2) return
     this.#wasFull = false
     this.#whenRoom()
   }

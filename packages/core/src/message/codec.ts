@@ -67,7 +67,7 @@ export class Codec<T extends MessageType = MessageType> {
       )
     }
     if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
-    return this.#checkedSize(this.#encoded(message as object, known as CodecType), 'message')
+    return this.#checkedSize(this.#encoded(message as object, known), 'message')
   }
 
   /**

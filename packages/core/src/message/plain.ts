@@ -45,8 +45,9 @@ class Writing {
 
   isPlain(value: object, depth: number): boolean {
     if (depth > this.#maxDepth || 'toJSON' in value) return false
-    for (const name of Reflect.ownKeys(value)) {
-      if (typeof name === 'symbol' || !isPlainName(name)) return false
+    if (Object.getOwnPropertySymbols(value).length > 0) return false
+    for (const name of Object.getOwnPropertyNames(value)) {
+      if (!isPlainName(name)) return false
       this.#left -= name.length
       if (!this.#isPlainField(value, name, depth)) return false
     }
@@ -74,7 +75,8 @@ class Writing {
   #isPlainList(list: readonly unknown[], depth: number): boolean {
     if (depth > this.#maxDepth || 'toJSON' in list) return false
     // Its `length` is a property too.
-    if (Reflect.ownKeys(list).length !== list.length + 1) return false
+    if (Object.getOwnPropertyNames(list).length !== list.length + 1) return false
+    if (Object.getOwnPropertySymbols(list).length > 0) return false
     for (let index = 0; index < list.length; index += 1) {
       if (!this.#isPlainField(list, String(index), depth)) return false
     }

@@ -192,6 +192,8 @@ export interface OpenStore {
   readonly isShared: boolean
   /** How many messages of a claim may be exceptions before no more are read. Default 10 000. */
   readonly scanAhead?: number | undefined
+  /** How many messages of a claim are in memory at a time, waiting or running. Default 256. */
+  readonly readAhead?: number | undefined
   /** What was found that somebody should know. */
   readonly findings: readonly Finding[]
   /** What time it is for this store, in milliseconds since 1970: never before anything that it has stored. */
@@ -241,11 +243,7 @@ export interface OpenStore {
 
   /** For how long a claim lasts, in milliseconds, where claims end by themselves unless they are renewed. */
   readonly leaseMs?: number | undefined
-  /**
-   * Keeps the claims, where they end by themselves; and says that this node is live, also where it has none.
-   *
-   * @param lacks all that it has met, and cannot read.
-   */
+  /** Keeps the claims, where they end by themselves, and says that this node is live; `lacks` is all that it cannot read. */
   renew?(claims: readonly Claim[], lacks?: readonly Lack[]): Promise<Renewal>
   /** For how long a message that no live node can read waits for one, in milliseconds. Default: it does not wait. */
   readonly unknownTypeMs?: number | undefined

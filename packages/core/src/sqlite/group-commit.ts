@@ -238,12 +238,11 @@ export class GroupCommit {
   #lost(group: readonly Queued[], index: number): void {
     const cause = this.#lostBy
     this.#lostBy = undefined
-    const { name } = this.#parts
     const transaction = this.#transaction as Transaction
     this.#rollBack()
     const failure = isOfTheFile(cause)
-      ? failureOf(cause, name)
-      : new StoreFailed('STORE_FAILED', `${name}: ${endedByWork}`, { cause })
+      ? failureOf(cause, this.#parts.name)
+      : new StoreFailed('STORE_FAILED', `${this.#parts.name}: ${endedByWork}`, { cause })
     // Where it cannot be said, they are told that they failed, and are stored at most once more.
     const isStored = transaction.wasCommitted
     if (!isStored) for (const queued of group.slice(0, index)) queued.fail(failure)

@@ -78,10 +78,10 @@ export class Log {
     const position = transaction.tail + 1
     this.#statements.append.run(position, id, type, key ?? null, time, envelope, body, crc)
     transaction.tail = position
+    transaction.appended.push({ position, id, type, key, time, envelope, body, crc })
     transaction.lastTime = time
     transaction.messages += 1
     transaction.bytes += 100 + envelope.length + body.length
-    transaction.isNews = true
   }
 
   #delay(transaction: Transaction, message: NewMessage, dueAt: number): void {
@@ -90,7 +90,7 @@ export class Log {
     transaction.hasMore = true
     this.#statements.delay.run(dueAt, id, type, key ?? null, time, envelope, body, crc)
     transaction.bytes += 200 + envelope.length + body.length
-    if (next === undefined || dueAt < next) transaction.isNews = true
+    if (next === undefined || dueAt < next) transaction.isSooner = true
   }
 
   nextDue(): number | undefined {

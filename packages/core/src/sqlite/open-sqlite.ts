@@ -7,6 +7,7 @@ import type {
   LoggedMessage,
   NewMessage,
   OpenStore,
+  Page,
   Settlement,
 } from '../ports/store.ts'
 import type { StoreStats } from '../ports/store-stats.ts'
@@ -41,6 +42,7 @@ export interface OpenParts extends Registered {
   readonly settings: SqliteSettings
   readonly clock: Clock
   readonly wake: () => void
+  readonly appended: (page: Page) => void
   /** `undefined` where SQLite syncs by itself, or nobody does. */
   readonly sync: WalSync | undefined
   readonly checkpoints: Checkpoints | undefined
@@ -50,11 +52,18 @@ export interface OpenParts extends Registered {
   readonly closed: () => Promise<void>
 }
 
+/**
+ * Twice as many as elsewhere, for there is one partition: while a handler runs what was read, two transactions of others may go
+ * before the one that lets it begin the next ones.
+ */
+const READ_AHEAD = 512
+
 /** A file that is open. Reads are made at once; writes wait for the next transaction. */
 export class OpenSqlite implements OpenStore {
   readonly name: string
   readonly isShared = false
   readonly scanAhead: number
+  readonly readAhead: number = READ_AHEAD
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore
@@ -74,7 +83,7 @@ export class OpenSqlite implements OpenStore {
   #isClosed = false
 
   constructor(parts: OpenParts) {
-    const { name, database, isGiven, settings, clock, wake, findings, ids, sync, checkpoints, stored } = parts
+    const { name, database, isGiven, settings, clock, wake, findings, ids, sync, checkpoints, stored, appended } = parts
     const now = (): number => this.now()
     const statements = prepareAll(database)
     this.name = name
@@ -84,13 +93,13 @@ export class OpenSqlite implements OpenStore {
     this.#time = new StoreTime(clock, (statements.log.get() as { readonly clock: number }).clock)
     this.#watch = new Watch(database)
     this.#works = new Works({ database, isGiven, clock, timeoutMs: settings.commitTimeoutMs })
-    const seen = new SeenIds(statements, now, settings.dedupeMs)
+    const seen = new SeenIds(statements, settings.dedupeMs)
     this.#commits = new GroupCommit({
       name,
       database,
       statements,
       now,
-      telling: new Telling({ sync, stored, wake, told: () => this.#commits.schedule() }),
+      telling: new Telling({ sync, stored, wake, appended, told: () => this.#commits.schedule() }),
       checkpoints,
       works: this.#works,
       watch: this.#watch,

@@ -102,6 +102,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       settings,
       clock: opening.clock,
       wake: opening.wake,
+      appended: opening.appended ?? opening.wake,
       sync,
       checkpoints,
       stored: ({ changes }) => owner?.committed(changes),

@@ -47,8 +47,8 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   pruneOne: `DELETE FROM iambus_message WHERE ${freed}`,
   archiveOne: `INSERT OR IGNORE INTO iambus_archive (${logged}) SELECT ${logged} FROM iambus_message WHERE ${freed}`,
 
-  see: `INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?)
-    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?`,
+  see: 'INSERT INTO iambus_seen (id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  seeAgain: 'UPDATE iambus_seen SET expires_at = ? WHERE id = ? AND expires_at <= ?',
   seenAfter: 'SELECT id FROM iambus_seen WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?',
   forgetExpired: 'DELETE FROM iambus_seen WHERE id > ? AND id <= ? AND expires_at <= ?',
   forgetSeen: 'DELETE FROM iambus_seen WHERE id = ?',
@@ -142,6 +142,7 @@ export type StatementName =
   | 'pruneOne'
   | 'archiveOne'
   | 'see'
+  | 'seeAgain'
   | 'seenAfter'
   | 'forgetExpired'
   | 'forgetSeen'

@@ -1,3 +1,4 @@
+import type { Page } from '../ports/store.ts'
 import type { StoreFailed } from '../store-errors.ts'
 import type { Transaction } from './transaction.ts'
 import type { WalSync } from './wal-sync.ts'
@@ -8,8 +9,9 @@ interface TellingParts {
   readonly sync: WalSync | undefined
   /** Called when a transaction is stored for good. */
   readonly stored: (transaction: Transaction) => void
-  /** Called when there may be something new to read, or to do when due. */
+  /** Called when something is due sooner than anything was before; and with what was appended. */
   readonly wake: () => void
+  readonly appended: (page: Page) => void
   /** Called when some were told: what has been gathered meanwhile can be stored. */
   readonly told: () => void
 }
@@ -58,7 +60,10 @@ export class Telling {
     for (const queued of group) queued.settle()
     this.#parts.told()
     if (transaction === undefined) return
-    this.#parts.stored(transaction)
-    if (transaction.isNews) this.#parts.wake()
+    const { stored, appended, wake } = this.#parts
+    const { tailBefore: after, appended: messages, isSooner } = transaction
+    stored(transaction)
+    if (messages.length > 0) appended({ partition: 0, after, messages })
+    if (isSooner) wake()
   }
 }

@@ -1,4 +1,5 @@
 import { Progress } from '../ports/progress.ts'
+import type { LoggedMessage } from '../ports/store.ts'
 import type { Statements } from './statements.ts'
 
 /** How far a subscription has come, as this transaction has it. */
@@ -39,16 +40,20 @@ export class Transaction {
   hasMore = false
   /** When the last message was accepted that it has appended. */
   lastTime = 0
-  /** What is readable now and was not before, or is due sooner. */
-  isNews = false
+  /** Whether something is due sooner than anything was before. */
+  isSooner = false
   /** Whether finished messages may be below the lowest cursor. */
   hasMoved = false
   /** How many ids it has added to those that are remembered. */
   remembered = 0
   /** About how many bytes it adds to the write-ahead log, but for the pages that each transaction writes. */
   bytes = 0
+  /** When it began, in milliseconds since 1970. */
+  readonly beganAt: number
   /** The position of the last message that was there before it. */
   readonly tailBefore: number
+  /** What it has appended behind that. */
+  readonly appended: LoggedMessage[] = []
   /** Positions that have lost an exception. */
   readonly cleared: number[] = []
   readonly #statements: Statements
@@ -60,6 +65,7 @@ export class Transaction {
   constructor(statements: Statements, now: () => number) {
     this.#statements = statements
     this.#now = now
+    this.beganAt = now()
     this.reload()
     this.tailBefore = this.tail
   }
@@ -68,6 +74,7 @@ export class Transaction {
   reload(): void {
     const row = this.#statements.log.get() as LogRow
     this.tail = row.tail
+    while ((this.appended.at(-1)?.position ?? 0) > row.tail) this.appended.pop()
     this.pruned = row.pruned
     this.messages = row.messages
     this.turn = row.turn

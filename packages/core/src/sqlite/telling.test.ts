@@ -1,0 +1,79 @@
+import { DatabaseSync } from 'node:sqlite'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { claimOne, idsOf, message, openStore, tempFile } from '../../test/sqlite/trial.ts'
+import type { OpenStore, Page } from '../ports/store.ts'
+import { sqlite } from './sqlite.ts'
+
+interface Told {
+  readonly open: OpenStore
+  /** What was handed over, as the positions and ids of each page, with what is before it. */
+  readonly pages: (readonly [after: number, ...messages: string[]])[]
+  readonly wake: ReturnType<typeof vi.fn>
+}
+
+async function opened(store = sqlite(tempFile())): Promise<Told> {
+  const pages: Told['pages'] = []
+  const appended = ({ after, messages }: Page): void => {
+    pages.push([after, ...messages.map(({ position, id }) => `${position} ${id}`)])
+  }
+  const wake = vi.fn<() => void>()
+  return { open: await openStore(store, { appended, wake }), pages, wake }
+}
+
+test('what was appended is handed over, and nobody is woken to read it', async () => {
+  const { open, pages, wake } = await opened()
+  await open.append([message('a'), message('b')])
+  await Promise.all([open.append([message('c')]), open.append([message('d')])])
+  expect(pages).toEqual([
+    [0, '1 a', '2 b'],
+    [2, '3 c', '4 d'],
+  ])
+  expect(wake).not.toHaveBeenCalled()
+})
+
+test('it is as it was when it was appended, and whole', async () => {
+  const pages: Page[] = []
+  const open = await openStore(sqlite(tempFile()), { appended: (page) => pages.push(page) })
+  const one: { body: string } & ReturnType<typeof message> = {
+    ...message('a', { key: 'k', time: 7, envelope: '{"h":{}}' }),
+  }
+  const appending = open.append([one])
+  await appending
+  one.body = 'changed since'
+  expect(pages[0]?.messages).toEqual(await open.read(0, 0, 10))
+})
+
+test('what repeats an id, what is not due, and what was undone, is not handed over', async () => {
+  const { open, pages, wake } = await opened()
+  const claim = await claimOne(open)
+  await Promise.allSettled([
+    open.append([message('a', { mayRepeat: true })]),
+    open.append([message('a', { mayRepeat: true }), message('b')]),
+    open.append([message('later', { dueAt: open.now() + 1_000 })]),
+    open.settle(claim, { caused: [message('c')], work: () => [message('d')] }),
+    open.settle({ ...claim, epoch: 99 }, { caused: [message('lost')] }),
+    open.settle(undefined, {
+      work: () => {
+        throw new Error('undone')
+      },
+    }),
+    open.append([message('wrong'), { ...message('worse'), body: null as unknown as string }]),
+    open.append([message('e')]),
+  ])
+  expect(pages).toEqual([[0, '1 a', '2 b', '3 c', '4 d', '5 e']])
+  expect(await idsOf(open)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  expect(wake).toHaveBeenCalledTimes(1)
+})
+
+test("what was appended in the caller's transaction is read when that has ended", async () => {
+  const database = new DatabaseSync(tempFile())
+  onTestFinished(() => database.close())
+  const { open, pages, wake } = await opened(sqlite({ database }))
+  database.exec('BEGIN')
+  await open.append([message('a')], database)
+  database.exec('COMMIT')
+  await vi.waitUntil(() => wake.mock.calls.length > 0)
+  expect([pages, await idsOf(open)]).toEqual([[], ['a']])
+  await open.append([message('b')])
+  expect(pages).toEqual([[1, '2 b']])
+})
