@@ -24,8 +24,15 @@ test('the write-ahead log does not grow for ever under load', async () => {
   expect(statSync(path).size).toBeGreaterThan(120_000_000)
 })
 
+interface Written {
+  readonly path: string
+  readonly database: DatabaseSync
+  readonly write: (bytes: number) => void
+  readonly inThread: () => number
+}
+
 /** A file with a megabyte in its write-ahead log, and how many checkpoints the writer has made. */
-function written(): { path: string; database: DatabaseSync; write: (bytes: number) => void; inThread: () => number } {
+function written(): Written {
   const path = tempFile()
   const database = new DatabaseSync(path)
   onTestFinished(() => database.close())
@@ -57,6 +64,18 @@ const mayWrite = async (checkpoints: Checkpoints): Promise<void> => {
   })
 }
 
+/** Whether the next write begins at the start of the log, as soon as one may be made. */
+async function isAtItsStart(
+  checkpoints: Checkpoints,
+  { path, write }: Pick<Written, 'path' | 'write'>,
+): Promise<boolean> {
+  await mayWrite(checkpoints)
+  const { size } = statSync(`${path}-wal`)
+  write(1)
+  checkpoints.committed(bytes(1))
+  return statSync(`${path}-wal`).size === size
+}
+
 test('a thread moves what is in the log, its rest while the writer waits; then the log begins again from its start', async () => {
   const { path, database, write, inThread } = written()
   const checkpoints = new Checkpoints(path, database)
@@ -64,31 +83,27 @@ test('a thread moves what is in the log, its rest while the writer waits; then t
   expect(checkpoints.mustWait(() => {})).toBe(false)
   checkpoints.committed(bytes(200))
   expect(checkpoints.mustWait(() => {})).toBe(false)
-  const isAtItsStart = async (): Promise<boolean> => {
-    await mayWrite(checkpoints)
-    const { size } = statSync(`${path}-wal`)
-    write(1)
-    return statSync(`${path}-wal`).size === size
-  }
-  await vi.waitUntil(isAtItsStart, { timeout: 10_000, interval: 5 })
+  await vi.waitUntil(() => isAtItsStart(checkpoints, { path, write }), { timeout: 10_000, interval: 5 })
   expect(statSync(path).size).toBeGreaterThan(1_000_000)
   expect(inThread()).toBe(0)
   await checkpoints.close()
 })
 
-test('where a transaction is open, the rest is moved when it has ended', async () => {
-  const { path, database } = written()
+test('where a transaction is open, nobody waits, and the rest is moved when it has ended', async () => {
+  const { path, database, write, inThread } = written()
   const checkpoints = new Checkpoints(path, database)
   database.exec('BEGIN')
   checkpoints.committed(bytes(900))
-  await vi.waitUntil(() => statSync(path).size > 1_000_000, { timeout: 10_000, interval: 1 })
-  // It has told by now, or will: nobody has to wait before the transaction is over.
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  expect(checkpoints.mustWait(() => {})).toBe(false)
+  let hadToWait = false
+  const isMoved = (): boolean => {
+    hadToWait ||= checkpoints.mustWait(() => {})
+    return statSync(path).size > 1_000_000
+  }
+  await vi.waitUntil(isMoved, { timeout: 10_000, interval: 1 })
   database.exec('COMMIT')
-  checkpoints.committed(bytes(1))
-  expect(checkpoints.mustWait(() => {})).toBe(true)
-  await mayWrite(checkpoints)
+  expect(hadToWait).toBe(false)
+  await vi.waitUntil(() => isAtItsStart(checkpoints, { path, write }), { timeout: 10_000, interval: 5 })
+  expect(inThread()).toBe(0)
   await checkpoints.close()
 })
 
