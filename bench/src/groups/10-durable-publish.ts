@@ -40,7 +40,7 @@ them here. By hand, rows of the same table are written with \`node:sqlite\`, als
 than a peer.`,
   base: batched,
   unit: 'message',
-  pace: { warmUpMs: 500, batchMs: 300, timedMs: 1_500 },
+  pace: { warmUpMs: 2_000, batchMs: 400, timedMs: 2_400 },
   allocations: false,
   cases: [
     { name: batched, setup: raw((log, size) => log.insert(size), BATCH) },

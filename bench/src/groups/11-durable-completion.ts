@@ -61,7 +61,7 @@ written and deleted, and nothing is known of handlers; the third of these rows d
 with nobody who publishes, waits or handles: a limit. plainjob, on better-sqlite3, has a job for each message and handler.`,
   base,
   unit: 'message',
-  pace: { warmUpMs: 700, batchMs: 500, timedMs: 2_000 },
+  pace: { warmUpMs: 3_000, batchMs: 500, timedMs: 2_500 },
   allocations: false,
   cases: variants.flatMap(casesOf),
   aims: variants.flatMap(({ variant, ratio }): Aim[] => [

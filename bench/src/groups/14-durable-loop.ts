@@ -8,7 +8,7 @@ import { median } from '../ratios.ts'
 const columns = ['a raw commit, ms', 'its p99', 'loop delay p99, ms', 'in raw commits', 'in p99s of them']
 const SLICES = 8
 const COMMITS = 40
-const MESSAGES = 12_000
+const MESSAGES = 40_000
 const RESOLUTION_MS = 1
 
 type Publishing = () => Promise<unknown>
@@ -46,7 +46,9 @@ async function watched(publish: Publishing): Promise<readonly number[]> {
     await publish()
     delay.disable()
   }
-  const [commitMs, slowMs, delayMs] = [median(commits), percentile99(commits), delay.percentile(99) / 1e6]
+  // What is sampled is the time between two timers of a millisecond.
+  const delayMs = delay.percentile(99) / 1e6 - RESOLUTION_MS
+  const [commitMs, slowMs] = [median(commits), percentile99(commits)]
   return [commitMs, slowMs, delayMs, delayMs / commitMs, delayMs / slowMs]
 }
 
@@ -60,7 +62,7 @@ const rows: readonly (readonly [name: string, setup: () => Promise<Publishing>])
 
 export default {
   title: 'Durable: how long the event loop is held',
-  text: `Full sync, ${WIDTH} publications in flight. The delay of the loop, as Node samples it every millisecond (which is counted in), beside a
+  text: `Full sync, ${WIDTH} publications in flight. The delay of the loop, as Node samples it by a timer of a millisecond (which is taken off), beside a
 commit of ${BATCH} rows by hand: the median and the 99th percentile of those measured in between. Where the machine has other work, both
 percentiles tell of that.`,
   columns,

@@ -1,7 +1,14 @@
+import { KeyMap } from '../engine/key-map.ts'
 import type { Kept } from '../engine/kept.ts'
+import { AHEAD } from '../ports/progress.ts'
 
 /** How many of them may be of one key: what is behind those is set aside in the store. */
 export const OF_ONE_KEY = 64
+
+interface Keyed {
+  readonly kept: Kept
+  readonly key: string | undefined
+}
 
 /** What of the log is in memory, for one handler and partition. */
 export class Window {
@@ -10,9 +17,12 @@ export class Window {
   /** To be called when there is room again, after there was none. */
   readonly #whenRoom: () => void
   #size = 0
-  readonly #ofKey = new Map<string, number>()
-  /** Those that are no exceptions in the store yet, in the order of the log. */
-  readonly #inLog = new Map<number, { readonly kept: Kept; readonly key: string | undefined }>()
+  readonly #ofKey = new KeyMap<number>()
+  /**
+   * Those that are no exceptions in the store yet, each at its position modulo `AHEAD`: further than that they are not apart. A map
+   * would leave its old tables to the garbage collector, each of which holds on to the next one and to all that was in it.
+   */
+  readonly #inLog: (Keyed | undefined)[] = Array.from({ length: AHEAD })
   #wasFull = false
 
   constructor(limit: number, whenRoom: () => void) {
@@ -35,7 +45,7 @@ export class Window {
   enter(key: string | undefined, kept: Kept): void {
     this.#size += 1
     if (key !== undefined) this.#ofKey.set(key, this.of(key) + 1)
-    if (kept.position !== undefined && !kept.isException) this.#inLog.set(kept.position, { kept, key })
+    if (kept.position !== undefined && !kept.isException) this.#inLog[kept.position % AHEAD] = { kept, key }
   }
 
   leave(key: string | undefined, kept: Kept): void {
@@ -45,7 +55,7 @@ export class Window {
       if (left > 0) this.#ofKey.set(key, left)
       else this.#ofKey.delete(key)
     }
-    if (kept.position !== undefined) this.#inLog.delete(kept.position)
+    if (kept.position !== undefined) this.becameException(kept.position)
     const { whenLeft } = kept
     kept.whenLeft = undefined
     whenLeft?.()
@@ -55,11 +65,12 @@ export class Window {
   }
 
   /** What is at this position, as long as it is no exception. */
-  at(position: number): { readonly kept: Kept; readonly key: string | undefined } | undefined {
-    return this.#inLog.get(position)
+  at(position: number): Keyed | undefined {
+    const entry = this.#inLog[position % AHEAD]
+    return entry?.kept.position === position ? entry : undefined
   }
 
   becameException(position: number): void {
-    this.#inLog.delete(position)
+    if (this.at(position) !== undefined) this.#inLog[position % AHEAD] = undefined
   }
 }

@@ -72,6 +72,8 @@ class Line {
     else previous.next = next
     if (next === undefined) this.#last = previous
     else next.previous = previous
+    // It may have become old, and would keep all that come after it from the garbage collector.
+    entry.next = entry.previous = undefined
     // The timer stays, for the next one to come; but it keeps no process alive.
     if (this.#first === undefined) this.#timer.unref?.()
   }

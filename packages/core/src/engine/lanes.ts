@@ -1,5 +1,6 @@
 import type { Delivery } from './delivery.ts'
 import { Fifo } from './fifo.ts'
+import { KeyMap } from './key-map.ts'
 
 /** The queue of one (handler, key). Its head is ready or running; the others stand in it, in the order of the calls. */
 export class Lane extends Fifo<Delivery> {
@@ -13,7 +14,7 @@ export class Lane extends Fifo<Delivery> {
 
 /** The lanes of one handler. A lane exists only while it has a delivery. */
 export class Lanes {
-  readonly #byKey = new Map<string, Lane>()
+  readonly #byKey = new KeyMap<Lane>()
 
   /** Takes a place. Tells whether it is the head's. */
   enter(key: string, delivery: Delivery): boolean {
