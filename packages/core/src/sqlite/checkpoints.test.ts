@@ -118,6 +118,27 @@ test('where the thread does not keep up, the writer waits for it', async () => {
   await checkpoints.close()
 })
 
+test('where somebody reads for long, what cannot be moved is not tried again for each transaction', async () => {
+  const { path, database, write } = written()
+  const reader = new DatabaseSync(path)
+  onTestFinished(() => reader.close())
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM t').get()
+  const checkpoints = new Checkpoints(path, database)
+  let waits = 0
+  for (let n = 0; n < 300; n += 1) {
+    write(40_000)
+    checkpoints.committed(bytes(10))
+    if (checkpoints.mustWait(() => {})) waits += 1
+    await mayWrite(checkpoints)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  // 3 000 pages are three times as many as are worth one, about.
+  expect(waits).toBeLessThan(10)
+  reader.exec('COMMIT')
+  await checkpoints.close()
+})
+
 test('where it cannot begin, nobody waits for ever, and the writer makes them itself', async () => {
   const { path, database, inThread } = written()
   const checkpoints = new Checkpoints('/nowhere/at/all/bus.db', database)

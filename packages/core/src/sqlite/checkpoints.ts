@@ -23,21 +23,15 @@ const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 parentPort.on('message', (passes) => {
   let left = Infinity
   try {
-    for (let pass = 0; pass < passes && left > (passes === 1 ? 0 : ${FEW}); pass += 1) {
+    for (let pass = 0; pass < passes && left > ${FEW}; pass += 1) {
       const { log, checkpointed } = checkpoint.get()
       left = log - checkpointed
     }
   } finally {
-    parentPort.postMessage(left)
+    parentPort.postMessage('moved')
   }
 })
 `
-
-/** What a checkpoint gives: how many pages are in the write-ahead log, and how many of them are in the file by now. */
-interface CheckpointRow {
-  readonly log: number
-  readonly checkpointed: number
-}
 
 /**
  * Moves what is in the write-ahead log to the file, in a thread of its own: the event loop does not wait for the disk. What
@@ -48,6 +42,7 @@ export class Checkpoints {
   readonly #database: SqliteDatabase
   readonly #checkpoint: SqliteStatement
   #worker: Worker | undefined
+  /** About how many were written since the last checkpoint. */
   #pages = 0
   /** What the worker is at: `most`, while others write, or `rest`, while nobody does. */
   #underWay: 'most' | 'rest' | undefined
@@ -99,7 +94,7 @@ export class Checkpoints {
         execArgv: ['--no-warnings'],
         env: {},
       })
-      worker.on('message', (left: number) => this.#moved(left))
+      worker.on('message', () => this.#moved())
       worker.on('error', () => this.#fail())
       // After the listeners: one for messages holds the process again.
       worker.unref()
@@ -110,12 +105,13 @@ export class Checkpoints {
     }
   }
 
-  #moved(left: number): void {
+  #moved(): void {
     if (this.#worker === undefined) return // It is closed.
     const wasRest = this.#underWay === 'rest'
     this.#underWay = undefined
     if (wasRest) {
-      this.#pages = left
+      // Where somebody reads for long, there is a rest that cannot be moved: it is not tried again for each transaction.
+      this.#pages = 0
       this.#letGoOn()
     } else if (isInTransaction(this.#database)) {
       this.#isNearlyDone = true
@@ -146,12 +142,11 @@ export class Checkpoints {
   /** Without the thread. */
   #moveAll(): void {
     try {
-      const { log, checkpointed } = this.#checkpoint.get() as CheckpointRow
-      this.#pages = log - checkpointed
+      this.#checkpoint.get()
     } catch {
       // Nothing is lost by that: it stays in the write-ahead log, and is tried again later.
-      this.#pages = 0
     }
+    this.#pages = 0
   }
 
   /** Ends the worker; a checkpoint that it is making ends first. */
