@@ -117,6 +117,21 @@ test('what there was no room for is given later, and read only where it is not k
   expect([had, asked]).toEqual([[1, 2, 3], [3]])
 })
 
+test('what is appended far ahead of everybody does not take the place of what one of them has next', async () => {
+  log = [1, 2, 3]
+  room = 1
+  reader.begin()
+  await turns()
+  await turns()
+  append(1_000)
+  await turns()
+  room = 2
+  reader.wake()
+  await turns()
+  await turns()
+  expect([had, asked]).toEqual([[1, 2, 3], [0]])
+})
+
 test('a page that is not full is the last one: there is no more to read', async () => {
   log = Array.from({ length: 300 }, (_, n) => n + 1)
   reader.begin()

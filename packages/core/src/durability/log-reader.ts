@@ -110,9 +110,15 @@ export class LogReader {
 
   /** The store has told what was appended here. */
   readonly appended = ({ partition, after, messages }: Page): void => {
-    if (this.#isWaiting || !this.#isOpen || this.#readingsOf(partition).length === 0) return
+    const readings = this.#readingsOf(partition)
+    if (this.#isWaiting || !this.#isOpen || readings.length === 0) return
+    const recent = this.#recent(partition)
+    if (recent.last !== after && !readings.some(({ readPosition }) => readPosition >= after)) {
+      this.#wake(partition, 'anything') // All are further behind, and keep what they have next.
+      return
+    }
     const read = messages.map((stored) => this.#message(stored, false))
-    this.#recent(partition).add(after, read)
+    recent.add(after, read)
     this.#appendedUpTo.set(partition, messages.at(-1)?.position ?? after)
     this.#wake(partition, 'appended')
   }

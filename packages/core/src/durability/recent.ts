@@ -24,9 +24,14 @@ export class Recent {
     return first === -1 ? none : this.#messages.slice(first, first + limit)
   }
 
+  /** The position of the last one. */
+  get last(): number | undefined {
+    return this.#messages.at(-1)?.stored.position
+  }
+
   /** Adds what follows a position. */
   add(after: number, messages: readonly ReadMessage[]): void {
-    if (this.#messages.at(-1)?.stored.position !== after) {
+    if (this.last !== after) {
       this.#from = after
       this.#messages = messages
       return
@@ -39,7 +44,6 @@ export class Recent {
 
   /** All have had what is up to there. */
   passed(position: number): void {
-    const last = this.#messages.at(-1)
-    if (last === undefined || last.stored.position <= position) this.#messages = none
+    if (this.last === undefined || this.last <= position) this.#messages = none
   }
 }
