@@ -99,6 +99,16 @@ describe('a message that is written as it is', () => {
   })
 })
 
+class Amount extends Number {
+  readonly unit = 'EUR'
+}
+
+test('what is behind a proxy, or is a number by itself, is for the encoder', () => {
+  const lying = new Proxy(new Noted({ a: 1 }), { get: () => 2 })
+  expect([isWrittenAsItIs(lying, bounds), isWrittenAsItIs(new Amount(5), bounds)]).toEqual([false, false])
+  expect(codec.decode(codec.encode(lying))).toEqual(new Noted({ a: 1 }))
+})
+
 test('what is deeper than it may be is not taken to be read as it is', () => {
   const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) })
   expect([isReadAsItIs(nested(3), 2, 4), isReadAsItIs(nested(4), 2, 4)]).toEqual([true, false])

@@ -12,7 +12,9 @@ export const FIELDS_DEPTH = 2
  * also where that is not certain.
  */
 export function isWrittenAsItIs(message: object, bounds: CodecBounds): boolean {
-  return !Object.hasOwn(message, '~kind') && new Writing(bounds).isPlain(message, FIELDS_DEPTH)
+  // What is behind these, JSON would write in the place of their fields.
+  if (types.isProxy(message) || types.isBoxedPrimitive(message) || Object.hasOwn(message, '~kind')) return false
+  return new Writing(bounds).isPlain(message, FIELDS_DEPTH)
 }
 
 /** Whether what JSON has read are the fields as they were written: there is no tag in them, and nothing to refuse. */

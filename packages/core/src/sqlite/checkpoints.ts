@@ -96,6 +96,7 @@ export class Checkpoints {
       })
       worker.on('message', () => this.#moved())
       worker.on('error', () => this.#fail())
+      worker.on('exit', () => this.#worker === worker && this.#fail())
       // After the listeners: one for messages holds the process again.
       worker.unref()
       return worker

@@ -102,7 +102,11 @@ export class Claims {
     const check = (transaction: Transaction): void => {
       if (claim !== undefined) this.#checked(transaction, claim)
     }
-    return this.#parts.commits.add({ ...operation, check, work, worker: claim?.subscription ?? '' })
+    const apply: typeof operation.apply = (transaction, worked) => {
+      transaction.reloadLog() // It may have taken back what it had published.
+      return operation.apply(transaction, worked)
+    }
+    return this.#parts.commits.add({ rows, check, work, worker: claim?.subscription ?? '', apply })
   }
 
   /** All of it but what is caused. */

@@ -92,23 +92,22 @@ export class GroupCommit {
   readonly schedule = (): void => {
     if (this.#isScheduled || this.#transaction !== undefined || this.#queue.isEmpty) return
     // While the disk is at it, what comes is gathered for the next one.
-    if (this.#parts.telling.isSyncing && !this.#queue.isMuch) return
+    if (this.#parts.telling.isAwaited && !this.#queue.isMuch) return
     this.#isScheduled = true
     setImmediate(this.#next)
   }
 
   readonly #next = (): void => {
-    const { telling } = this.#parts
     this.#isScheduled = this.#mustWait()
     if (this.#isScheduled) return
-    if (telling.failure !== undefined) return this.#fail([], telling.failure)
     const group = this.#queue.take()
+    const hasWork = group.some(({ operation }) => operation.work !== undefined)
     try {
-      this.#begin()
+      this.#begin(hasWork)
     } catch (error) {
       return this.#couldNotBegin(group, error)
     }
-    if (group.some(({ operation }) => operation.work !== undefined)) this.#runWithCare(group, 0)
+    if (hasWork) this.#runWithCare(group, 0)
     else this.#run(group)
   }
 
@@ -126,11 +125,12 @@ export class GroupCommit {
     this.#fail([], openTooLong(this.#parts.name, this.#parts.busyTimeoutMs))
   }
 
-  #begin(): void {
-    const { statements, now } = this.#parts
+  #begin(hasWork = false): void {
+    const { statements, now, telling } = this.#parts
+    if (telling.failure !== undefined) throw telling.failure
     statements.begin.run()
     this.#busySince = undefined
-    this.#transaction = new Transaction(statements, now)
+    this.#transaction = new Transaction(statements, now, hasWork)
   }
 
   /** Another connection that has the lock is waited for: nothing has been written yet. */
@@ -244,7 +244,7 @@ export class GroupCommit {
       ? failureOf(cause, this.#parts.name)
       : new StoreFailed('STORE_FAILED', `${this.#parts.name}: ${endedByWork}`, { cause })
     // Where it cannot be said, they are told that they failed, and are stored at most once more.
-    const isStored = transaction.wasCommitted
+    const isStored = transaction.wasCommitted()
     if (!isStored) for (const queued of group.slice(0, index)) queued.fail(failure)
     group[index]?.fail(failure)
     this.#queue.putBack(group.slice(index + 1))

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ImproperlyConfigured, InvalidOption, shown } from '../errors.ts'
@@ -81,6 +80,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
   const path = target.path === undefined ? undefined : canonical(target.path)
   const owner = path === undefined ? undefined : new Owner(path)
   let connection: Connection | undefined
+  let sync: WalSync | undefined
   try {
     connection = connect(path, target.given)
     const { database, own } = connection
@@ -90,7 +90,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
     own?.exec('PRAGMA busy_timeout = 0')
     const loss = owner?.lost(registered.changes)
     owner?.begin(changesOf(database))
-    const sync = path === undefined || own === undefined ? undefined : syncOf(path, own, { name, settings })
+    sync = path === undefined || own === undefined ? undefined : syncOf(path, own, { name, settings })
     const checkpoints = path === undefined || own === undefined ? undefined : new Checkpoints(path, own)
     const lost: Finding[] = loss === undefined ? [] : [{ kind: 'lost', text: loss }]
     return new OpenSqlite({
@@ -107,9 +107,9 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       checkpoints,
       stored: ({ changes }) => owner?.committed(changes),
       closed: async () => {
-        await checkpoints?.close()
-        await sync?.close()
         try {
+          await checkpoints?.close()
+          await sync?.close()
           // First what needs room: where there is none, it is not said to be closed, and its log is looked for.
           own?.exec('PRAGMA wal_checkpoint(PASSIVE)')
           owner?.settle()
@@ -124,6 +124,7 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
       },
     })
   } catch (error) {
+    void sync?.close() // Nothing is under way.
     connection?.own?.close()
     owner?.release()
     throw error
@@ -132,8 +133,9 @@ function openOf(target: Target, name: string, opening: StoreOpening): OpenStore 
 
 /** `undefined` where SQLite is to sync by itself, or not. */
 function syncOf(path: string, database: DatabaseSync, { name, settings }: Naming): WalSync | undefined {
-  // Where there can be none, SQLite has another kind of journal, and syncs that.
-  if (settings.sync !== 'full' || !existsSync(`${path}-wal`)) return undefined
+  // Where there can be no write-ahead log, SQLite has another kind of journal, and syncs that.
+  const { journal_mode: journal } = database.prepare('PRAGMA journal_mode').get() as { readonly journal_mode: string }
+  if (settings.sync !== 'full' || journal !== 'wal') return undefined
   const sync = new WalSync(path, name)
   database.exec('PRAGMA synchronous = NORMAL')
   return sync

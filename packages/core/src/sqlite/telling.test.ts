@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { claimOne, idsOf, message, openStore, tempFile } from '../../test/sqlite/trial.ts'
-import type { OpenStore, Page } from '../ports/store.ts'
+import type { NewMessage, OpenStore, Page } from '../ports/store.ts'
 import { sqlite } from './sqlite.ts'
 
 interface Told {
@@ -50,19 +50,58 @@ test('what repeats an id, what is not due, and what was undone, is not handed ov
     open.append([message('a', { mayRepeat: true })]),
     open.append([message('a', { mayRepeat: true }), message('b')]),
     open.append([message('later', { dueAt: open.now() + 1_000 })]),
-    open.settle(claim, { caused: [message('c')], work: () => [message('d')] }),
+    open.settle(claim, { caused: [message('c'), message('d')] }),
     open.settle({ ...claim, epoch: 99 }, { caused: [message('lost')] }),
-    open.settle(undefined, {
-      work: () => {
-        throw new Error('undone')
-      },
-    }),
     open.append([message('wrong'), { ...message('worse'), body: null as unknown as string }]),
     open.append([message('e')]),
   ])
   expect(pages).toEqual([[0, '1 a', '2 b', '3 c', '4 d', '5 e']])
   expect(await idsOf(open)).toEqual(['a', 'b', 'c', 'd', 'e'])
   expect(wake).toHaveBeenCalledTimes(1)
+})
+
+test.each<[string, (tx: DatabaseSync, append: () => unknown) => NewMessage[] | Promise<NewMessage[]>, string[]]>([
+  ['does nothing of the kind', () => [message('caused')], ['before', 'caused', 'after']],
+  ['throws', () => Promise.reject(new Error('undone')), ['before', 'after']],
+  [
+    'takes back, by a savepoint of its own, what it has published',
+    (tx, append) => {
+      tx.exec('SAVEPOINT own')
+      append()
+      tx.exec('ROLLBACK TO own; RELEASE own')
+      return [message('caused')]
+    },
+    ['before', 'caused', 'after'],
+  ],
+  [
+    'ends the transaction, and begins another one',
+    (tx, append) => {
+      tx.exec('COMMIT; BEGIN')
+      append()
+      return [message('caused')]
+    },
+    ['before', 'after'],
+  ],
+  [
+    'commits, and that is all',
+    (tx) => {
+      tx.exec('COMMIT')
+      return [message('caused')]
+    },
+    ['before', 'after'],
+  ],
+])('where a work %s, only what is in the file is handed over', async (_, run, left) => {
+  const { open, pages, wake } = await opened()
+  const appending: Promise<unknown>[] = [open.append([message('before')])]
+  const append = (tx: unknown): void => void appending.push(open.append([message('by tx')], tx))
+  const work = (tx: unknown): NewMessage[] | Promise<NewMessage[]> => run(tx as DatabaseSync, () => append(tx))
+  appending.push(open.settle(undefined, { work }))
+  await Promise.allSettled(appending)
+  await open.append([message('after')])
+  await Promise.allSettled(appending)
+  expect(await idsOf(open)).toEqual(left)
+  expect(pages).toEqual([[left.length - 1, `${left.length} after`]])
+  expect(wake).toHaveBeenCalled()
 })
 
 test("what was appended in the caller's transaction is read when that has ended", async () => {

@@ -24,9 +24,9 @@ export class Telling {
     this.#parts = parts
   }
 
-  /** Whether the disk is at it: what comes meanwhile may as well be gathered. */
-  get isSyncing(): boolean {
-    return this.#parts.sync?.isSyncing === true
+  /** Whether somebody waits for the disk: what comes meanwhile may as well be gathered. */
+  get isAwaited(): boolean {
+    return this.#parts.sync?.isAwaited === true
   }
 
   /** Why nothing can be stored any more. */
@@ -61,9 +61,9 @@ export class Telling {
     this.#parts.told()
     if (transaction === undefined) return
     const { stored, appended, wake } = this.#parts
-    const { tailBefore: after, appended: messages, isSooner } = transaction
+    const { tailBefore: after, appended: messages, hasWork, isSooner } = transaction
     stored(transaction)
-    if (messages.length > 0) appended({ partition: 0, after, messages })
-    if (isSooner) wake()
+    if (messages.length > 0 && !hasWork) appended({ partition: 0, after, messages })
+    if (isSooner || hasWork) wake()
   }
 }

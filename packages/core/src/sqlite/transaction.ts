@@ -54,6 +54,8 @@ export class Transaction {
   readonly tailBefore: number
   /** What it has appended behind that. */
   readonly appended: LoggedMessage[] = []
+  /** Whether handlers write in it too: they may have taken back some of what was appended, or have ended it. */
+  readonly hasWork: boolean
   /** Positions that have lost an exception. */
   readonly cleared: number[] = []
   readonly #statements: Statements
@@ -62,7 +64,8 @@ export class Transaction {
   #clock = 0
   #hasTurned = false
 
-  constructor(statements: Statements, now: () => number) {
+  constructor(statements: Statements, now: () => number, hasWork = false) {
+    this.hasWork = hasWork
     this.#statements = statements
     this.#now = now
     this.beganAt = now()
@@ -72,14 +75,20 @@ export class Transaction {
 
   /** Forgets what was not written yet, and reads what is there now. */
   reload(): void {
-    const row = this.#statements.log.get() as LogRow
-    this.tail = row.tail
-    while ((this.appended.at(-1)?.position ?? 0) > row.tail) this.appended.pop()
+    const row = this.reloadLog()
     this.pruned = row.pruned
-    this.messages = row.messages
     this.turn = row.turn
     this.#clock = row.clock
     this.#claims.clear()
+  }
+
+  /** The same for the messages alone. */
+  reloadLog(): LogRow {
+    const row = this.#statements.log.get() as LogRow
+    this.tail = row.tail
+    this.messages = row.messages
+    while ((this.appended.at(-1)?.position ?? 0) > row.tail) this.appended.pop()
+    return row
   }
 
   /** Whether it writes nothing but the end of the messages. */
@@ -87,13 +96,15 @@ export class Transaction {
     return !this.hasMore && !this.#hasTurned
   }
 
-  /** Whether whoever has ended it has committed it; not where that cannot be said. */
-  get wasCommitted(): boolean {
+  /** Whether whoever has ended it has committed it; not where that cannot be said. What is there now is known then. */
+  wasCommitted(): boolean {
+    const { turn } = this
     try {
-      return (this.#statements.log.get() as LogRow).turn === this.turn
+      this.reload()
     } catch {
       return false
     }
+    return this.turn === turn
   }
 
   /** Rises with each transaction. */

@@ -134,6 +134,9 @@ describe('with full sync, in a thread,', () => {
     await vi.waitUntil(() => settled.length === 130)
     expect(settled.slice(0, 3)).toEqual(['a', 'b', 'c rejects'])
     other.exec('ROLLBACK')
+    // The thread has not told yet, and nobody has to wait for that.
+    await open.append([message('d')])
+    expect(await idsOf(open)).toEqual(['a', 'b', 'd'])
   })
 
   test('a store that is closed waits for it', async () => {
@@ -190,13 +193,37 @@ describe('when a sync fails,', () => {
     }
     expect(await together).toMatchObject([refused, refused])
     await expect(open.append([message('c')])).rejects.toMatchObject(refused.reason)
-    expect(wake).not.toHaveBeenCalled()
+    expect([wake.mock.calls, await idsOf(open), await open.readAt(0, [1])]).toEqual([[], [], []])
     await expect(open.close()).rejects.toMatchObject(refused.reason)
+    expect(await idsOf(open).catch((closed: Error) => closed.message)).toContain('is closed')
     const again = await openStore(sqlite(path))
     expect([await idsOf(again), again.findings]).toEqual([['a', 'b'], []])
     vi.restoreAllMocks()
     await again.append([message('d')])
     expect(await idsOf(again)).toEqual(['a', 'b', 'd'])
+  })
+
+  test('in a thread that tells so late, a sync that was made meanwhile would know by itself, and all that comes is refused', async () => {
+    const path = tempFile()
+    const open = await openStore(sqlite(path, { commitTimeoutMs: 20 }))
+    const other = new DatabaseSync(path)
+    onTestFinished(() => other.close())
+    const held = heldSyncs()
+    const inThread = vi.spyOn(fs, 'fdatasyncSync')
+    onTestFinished(() => inThread.mockRestore())
+    const together = Promise.all([open.append([message('a')]), open.append([message('b')])])
+    await turns()
+    other.exec('BEGIN IMMEDIATE')
+    await Promise.allSettled(Array.from({ length: 128 }, () => open.append([message('c')])))
+    other.exec('ROLLBACK')
+    await together
+    // What has failed is told once by each file descriptor.
+    const [inPool] = vi.mocked(fs.fdatasync).mock.calls[0] ?? []
+    expect([inPool, inThread.mock.calls[0]?.[0]]).toEqual([expect.any(Number), expect.not.toBeOneOf([inPool])])
+    const error = new Error('EIO')
+    held[0]?.(error)
+    await expect(open.append([message('d')])).rejects.toMatchObject({ code: 'STORE_FAILED', cause: error })
+    await expect(open.close()).rejects.toMatchObject({ cause: error })
   })
 
   test('in the same thread, likewise', async () => {

@@ -22,29 +22,33 @@ const none: readonly Committed[] = []
  */
 export class WalSync {
   readonly #name: string
-  readonly #descriptor: number
+  /** One for each way to sync: each is told once of what has failed, whoever else has been told. */
+  readonly #descriptors: { readonly pool: number; readonly thread: number }
   /** What the sync that is under way is for. */
   #syncing: readonly Committed[] = none
   /** What has come since. */
   #waiting: Committed[] = []
   #isSyncing = false
   #failure: StoreFailed | undefined
+  /** The first of what the disk may not have kept. */
+  #lost: Committed | undefined
   #whenIdle: (() => void) | undefined
 
   /** @param path of the database, whose write-ahead log has to be there. */
   constructor(path: string, name: string) {
     this.#name = name
-    this.#descriptor = fs.openSync(`${path}-wal`, 'r+') // To be synced, it has to be writable on Windows.
+    const open = (): number => fs.openSync(`${path}-wal`, 'r+') // To be synced, it has to be writable on Windows.
+    this.#descriptors = { pool: open(), thread: open() }
   }
 
-  /** Whether a sync is under way. */
-  get isSyncing(): boolean {
-    return this.#isSyncing
+  /** Whether somebody waits for a sync. */
+  get isAwaited(): boolean {
+    return this.#syncing.length > 0 || this.#waiting.length > 0
   }
 
   /** Up to which position messages are on the disk; `undefined` where all are. */
   get storedUpTo(): number | undefined {
-    return (this.#syncing[0] ?? this.#waiting[0])?.tailBefore
+    return (this.#lost ?? this.#syncing[0] ?? this.#waiting[0])?.tailBefore
   }
 
   /** Why nothing can be stored any more: a sync has failed. */
@@ -72,7 +76,7 @@ export class WalSync {
     this.#waiting = []
     let error: unknown
     try {
-      fs.fdatasyncSync(this.#descriptor)
+      fs.fdatasyncSync(this.#descriptors.thread)
     } catch (thrown) {
       error = thrown
     }
@@ -83,7 +87,7 @@ export class WalSync {
     this.#isSyncing = true
     this.#syncing = this.#waiting
     this.#waiting = []
-    fs.fdatasync(this.#descriptor, this.#ended)
+    fs.fdatasync(this.#descriptors.pool, this.#ended)
   }
 
   readonly #ended = (error: unknown): void => {
@@ -96,14 +100,18 @@ export class WalSync {
   }
 
   #tell(committed: readonly Committed[], error: unknown): void {
-    if (error !== undefined) this.#failure ??= failed(this.#name, error as Error)
+    if (error !== undefined) {
+      this.#failure ??= failed(this.#name, error as Error)
+      this.#lost ??= committed[0]
+    }
     for (const one of committed) one.told(this.#failure)
   }
 
   /** To be called when all have been told. Resolves when no thread is at it any more. */
   async close(): Promise<void> {
     if (this.#isSyncing) await new Promise<void>((resolve) => (this.#whenIdle = resolve))
-    fs.closeSync(this.#descriptor)
+    fs.closeSync(this.#descriptors.pool)
+    fs.closeSync(this.#descriptors.thread)
   }
 }
 
