@@ -51,8 +51,7 @@ describe('a message that is written as it is', () => {
     Object.assign([1], { more: 2 }),
     { [Symbol('a')]: 1 },
     { toJSON: () => 'something else' },
-    // eslint-disable-next-line no-sparse-arrays -- a hole is what is tested
-    [1, , 2],
+    Object.assign([1], { length: 3 }), // It has holes.
     '\ud800',
     'x'.repeat(300),
   )

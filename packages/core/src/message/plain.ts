@@ -5,7 +5,7 @@ import type { CodecBounds } from './codec-bounds.ts'
 // time of writing or reading each field. Whatever else is in a message, or is wrong with it, is for the encoder and the decoder.
 
 /** Where a message's own fields are in its text: inside of two brackets. */
-export const FIELDS_DEPTH = 2
+const FIELDS_DEPTH = 2
 
 /**
  * Whether JSON writes the fields of a message as the encoder would: without a tag, and with nothing to refuse. It is false

@@ -52,18 +52,16 @@ export interface OpenParts extends Registered {
   readonly closed: () => Promise<void>
 }
 
-/**
- * Twice as many as elsewhere, for there is one partition: while a handler runs what was read, two transactions of others may go
- * before the one that lets it begin the next ones.
- */
-const READ_AHEAD = 512
-
 /** A file that is open. Reads are made at once; writes wait for the next transaction. */
 export class OpenSqlite implements OpenStore {
   readonly name: string
   readonly isShared = false
   readonly scanAhead: number
-  readonly readAhead: number = READ_AHEAD
+  /**
+   * Twice as many as elsewhere, for there is one partition: while a handler runs what was read, transactions of others may go
+   * before the one that lets it begin the next ones.
+   */
+  readonly readAhead: number = 512
   readonly findings: readonly Finding[]
   readonly deadLetters: DeadLetterLog
   readonly schedules: ScheduleStore

@@ -12,8 +12,8 @@ import { Owner } from './owner.ts'
 import { register, type Registered } from './registration.ts'
 import { migrate } from './schema.ts'
 import { LOG } from './statements.ts'
-import { WalSync } from './wal-sync.ts'
 import { type SqliteOptions, type SqliteSettings, settingsOf } from './settings.ts'
+import { WalSync } from './wal-sync.ts'
 
 declare module '../ports/store.ts' {
   interface StoreTransactions {

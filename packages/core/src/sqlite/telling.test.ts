@@ -52,6 +52,7 @@ test('what repeats an id, what is not due, and what was undone, is not handed ov
     open.append([message('later', { dueAt: open.now() + 1_000 })]),
     open.settle(claim, { caused: [message('c'), message('d')] }),
     open.settle({ ...claim, epoch: 99 }, { caused: [message('lost')] }),
+    // What the types refuse, the table refuses too.
     open.append([message('wrong'), { ...message('worse'), body: null as unknown as string }]),
     open.append([message('e')]),
   ])
@@ -102,6 +103,12 @@ test.each<[string, (tx: DatabaseSync, append: () => unknown) => NewMessage[] | P
   expect(await idsOf(open)).toEqual(left)
   expect(pages).toEqual([[left.length - 1, `${left.length} after`]])
   expect(wake).toHaveBeenCalled()
+})
+
+test('a work that appends nothing wakes nobody', async () => {
+  const { open, pages, wake } = await opened()
+  await open.settle(undefined, { work: () => [] })
+  expect([pages, wake.mock.calls]).toEqual([[], []])
 })
 
 test("what was appended in the caller's transaction is read when that has ended", async () => {

@@ -9,8 +9,9 @@ interface TellingParts {
   readonly sync: WalSync | undefined
   /** Called when a transaction is stored for good. */
   readonly stored: (transaction: Transaction) => void
-  /** Called when something is due sooner than anything was before; and with what was appended. */
+  /** Called when there is something to read, or something is due sooner than anything was before. */
   readonly wake: () => void
+  /** Called instead with what was appended, where nobody has to read it. */
   readonly appended: (page: Page) => void
   /** Called when some were told: what has been gathered meanwhile can be stored. */
   readonly told: () => void
@@ -61,9 +62,9 @@ export class Telling {
     this.#parts.told()
     if (transaction === undefined) return
     const { stored, appended, wake } = this.#parts
-    const { tailBefore: after, appended: messages, hasWork, isSooner } = transaction
+    const { tailBefore: after, tail, appended: messages, hasWork, isSooner } = transaction
     stored(transaction)
     if (messages.length > 0 && !hasWork) appended({ partition: 0, after, messages })
-    if (isSooner || hasWork) wake()
+    if (isSooner || (hasWork && tail > after)) wake()
   }
 }
