@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { silent } from '../../test/silent.ts'
 import { Dispatcher } from '../dispatcher.ts'
 import type { DispatcherOptions } from '../dispatcher-options.ts'
@@ -13,6 +13,7 @@ import { immediate } from '../routing/backoff.ts'
 import { sqlite } from '../sqlite/index.ts'
 
 class Placed extends defineEvent<{ order: number }>('shop.placed') {}
+class Listed extends defineEvent<{ books: string[]; at: Date | null }>('shop.listed') {}
 class Shipped extends defineEvent<{ order: number }>('shop.shipped') {}
 class PriceOf extends defineQuery<{ book: string }, string>('shop.price-of') {}
 class Ship extends defineCommand<{ order: number }>('shop.ship') {}
@@ -88,6 +89,25 @@ describe.each(Object.keys(stores))('a durable handler, on %s', (name) => {
     await Promise.all(published)
     await all.promise
     expect(seen).toEqual(Array.from({ length: 500 }, (_, order) => order))
+  })
+
+  test('gets what was published as it was then, of its class, whatever is done to it since', async () => {
+    const dp = dispatcher(store)
+    const got: Listed[] = []
+    dp.events.bind(Listed, (listed) => void got.push(listed), { name: 'list' })
+    await dp.start()
+    const listed = new Listed({ books: ['Emma'], at: new Date(0) })
+    const plain = new Listed({ books: ['Emma'], at: null })
+    const published = [dp.publish(listed), dp.publish(plain)]
+    for (const { books } of [listed, plain]) books.push('Persuasion')
+    await Promise.all(published)
+    for (const { books } of [listed, plain]) books.push('Sanditon')
+    await vi.waitUntil(() => got.length === 2)
+    expect(got).toEqual([
+      new Listed({ books: ['Emma'], at: new Date(0) }),
+      new Listed({ books: ['Emma'], at: null }),
+    ])
+    expect(got.every((one) => one instanceof Listed && one !== listed && one !== plain)).toBe(true)
   })
 
   test('handles after a restart what was published before it', async () => {

@@ -104,11 +104,8 @@ export class Persistence implements Causing {
   envelopeOf({ message, route, of }: Dispatch): Envelope {
     if (typeof of === 'object') return of
     const { clock } = this.#parts.engine
-    return new Envelope({ message, type: route.type, clock, key: of, ownId: this.newId() })
-  }
-
-  newId(): string {
-    return uuidV7(this.#parts.engine.clock.now())
+    const time = clock.now()
+    return new Envelope({ message, type: route.type, clock, key: of, ownId: uuidV7(time), time })
   }
 
   /** @throws {CodecError} for a message that would not come back as it is. */

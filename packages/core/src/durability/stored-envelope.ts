@@ -6,7 +6,7 @@ import type { Codec } from '../message/codec.ts'
 import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
 import type { Clock } from '../ports/clock.ts'
 import { checkStorable } from '../ports/storable.ts'
-import type { NewMessage, StoredMessage } from '../ports/store.ts'
+import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
 
 /** How many of the deliveries that led to a message are stored with it: the latest. */
 const CAUSES = 10
@@ -46,8 +46,10 @@ export function unreadable({ reason }: Unreadable): CodecError {
 export function storedOf(envelope: Envelope, codec: Codec): NewMessage {
   const { id, type, key, time, givenId, message } = envelope
   checkStorable(envelope)
-  const body = message instanceof Unreadable ? message.body : codec.encode(message)
-  const stored = { id, type, key, time, envelope: partsOf(envelope), body, mayRepeat: givenId !== undefined, crc: 0 }
+  const { text: body, copy } =
+    message instanceof Unreadable ? { text: message.body, copy: undefined } : codec.write(message)
+  const mayRepeat = givenId !== undefined
+  const stored = { id, type, key, time, envelope: partsOf(envelope), body, crc: 0, mayRepeat, copy }
   stored.crc = checksumOf(stored)
   return stored
 }
@@ -61,12 +63,12 @@ export function envelopeOf(stored: StoredMessage, codec: Codec, clock: Clock): E
     const text = `The message '${stored.id}' of type '${stored.type}' is damaged: its checksum is another.`
     throw new CodecError('DAMAGED', `${text} Look at the file that it is stored in.`)
   }
-  return intactEnvelopeOf(stored, codec, clock)
+  return read(stored, codec.decode(stored.body), clock)
 }
 
-/** The same of what has not left this process: it cannot be damaged. */
-export function intactEnvelopeOf(stored: StoredMessage, codec: Codec, clock: Clock): Envelope {
-  return read(stored, codec.decode(stored.body), clock)
+/** The same of what has not left this process: it cannot be damaged, and may be there as it was written. */
+export function intactEnvelopeOf(stored: LoggedMessage, codec: Codec, clock: Clock): Envelope {
+  return read(stored, stored.copy ?? codec.decode(stored.body), clock)
 }
 
 /** The envelope of a message that cannot be read: with all that can be read of it. */

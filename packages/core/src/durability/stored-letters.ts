@@ -45,7 +45,7 @@ export class StoredLetters {
 
   /** @throws {CodecError} */
   message(envelope: Envelope): StoredMessage {
-    const { mayRepeat: _, ...message } = storedOf(envelope, this.#codec)
+    const { mayRepeat: _, copy: __, ...message } = storedOf(envelope, this.#codec)
     return message
   }
 

@@ -11,8 +11,15 @@ import {
   sharedNames,
   typeName,
 } from './message-type.ts'
-import { isWrittenAsItIs } from './plain.ts'
+import { copyOfPlain } from './plain.ts'
 import type { CodecType } from './revive.ts'
+
+/** A message as a text. */
+export interface WrittenText {
+  readonly text: string
+  /** What the text says, with nothing in it that anybody else has; `undefined` where it has to be read for that. */
+  readonly copy: object | undefined
+}
 
 /**
  * Writes messages as text, and brings each back as an instance of its class, or not at all.
@@ -57,6 +64,14 @@ export class Codec<T extends MessageType = MessageType> {
    *   message that is nested too deep or too large; with the `path` to it.
    */
   encode(message: object | string): string {
+    return this.write(message).text
+  }
+
+  /**
+   * The same, with what `decode` would make of the text, where that is known without reading it.
+   * @internal
+   */
+  write(message: object | string): WrittenText {
     const type = messageTypeOf(message)
     const known = typeof type === 'string' ? this.#byName.get(type) : this.#byPrototype.get(type.prototype)
     if (known === undefined || (typeof message === 'string' && typeof known === 'object')) {
@@ -66,8 +81,9 @@ export class Codec<T extends MessageType = MessageType> {
         `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]), or in the \`messages\` of the dispatcher.`,
       )
     }
-    if (typeof known === 'string') return this.#checkedSize(JSON.stringify({ type: known }), 'message')
-    return this.#checkedSize(this.#encoded(message as object, known), 'message')
+    const written = typeof known === 'string' ? inText(known) : this.#written(message as object, known)
+    this.#checkSize(written.text, 'message')
+    return written
   }
 
   /**
@@ -81,7 +97,7 @@ export class Codec<T extends MessageType = MessageType> {
     if (typeof text !== 'string') {
       throw new CodecError('MALFORMED', `A codec was given ${shown(text)} to decode. Pass a text that one has written.`)
     }
-    this.#checkedSize(text, 'text')
+    this.#checkSize(text, 'text')
     let parsed: unknown
     try {
       parsed = JSON.parse(text)
@@ -94,9 +110,16 @@ export class Codec<T extends MessageType = MessageType> {
     return new Decoder((name) => this.#byName.get(name), this.#bounds).decode(parsed) as MessageOf<T>
   }
 
+  #written(message: object, known: CodecType): WrittenText {
+    const { name, type, contract } = known
+    const copy = copyOfPlain(message, type.prototype as object, this.#bounds)
+    if (copy === undefined) return { text: this.#encoded(message), copy }
+    const text = JSON.stringify({ type: name, version: contract.version, data: copy })
+    return { text, copy: contract.revive === undefined ? copy : undefined }
+  }
+
   /** One encoder after the other, for as long as none of them throws: then it is in the middle of something. */
-  #encoded(message: object, { name, contract: { version } }: CodecType): string {
-    if (isWrittenAsItIs(message, this.#bounds)) return JSON.stringify({ type: name, version, data: message })
+  #encoded(message: object): string {
     const encoder = this.#idle ?? new Encoder((prototype) => this.#byPrototype.get(prototype), this.#bounds)
     this.#idle = undefined
     const text = encoder.encode(message)
@@ -104,14 +127,18 @@ export class Codec<T extends MessageType = MessageType> {
     return text
   }
 
-  #checkedSize(text: string, what: string): string {
+  #checkSize(text: string, what: string): void {
     const { maxBytes } = this.#bounds
     // No character takes more than three bytes; so most texts need not be counted.
     const isLarge = text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)
-    if (!isLarge) return text
+    if (!isLarge) return
     throw new CodecError(
       'TOO_LARGE',
       `The ${what} is larger than ${maxBytes} bytes. Send less, or give the codec larger maxBytes.`,
     )
   }
+}
+
+function inText(name: string): WrittenText {
+  return { text: JSON.stringify({ type: name }), copy: undefined }
 }

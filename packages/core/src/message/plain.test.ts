@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Codec, CodecError, Event } from '../index.ts'
 import { contractOf } from './contract.ts'
 import { Encoder } from './encoder.ts'
-import { isReadAsItIs, isWrittenAsItIs } from './plain.ts'
+import { copyOfPlain, isReadAsItIs } from './plain.ts'
 
 class Noted extends Event {
   constructor(fields: object) {
@@ -29,6 +30,12 @@ const outcome = (encode: () => string): string => {
     if (!(error instanceof CodecError)) throw error
     return `${error.code} at ${error.path}`
   }
+}
+
+/** In all that a handler could see of it, also in the order of the fields. */
+const expectSame = (copy: object, read: object): void => {
+  expect(isDeepStrictEqual(copy, read)).toBe(true)
+  expect(JSON.stringify(copy)).toBe(JSON.stringify(read))
 }
 
 describe('a message that is written as it is', () => {
@@ -85,12 +92,13 @@ describe('a message that is written as it is', () => {
     fc.assert(
       fc.property(fc.dictionary(name, value, { maxKeys: 4, noNullPrototype: true }), (fields) => {
         const message = new Noted(fields)
-        const isPlain = isWrittenAsItIs(message, bounds)
-        if (isPlain) asTheyAre += 1
+        const copy = copyOfPlain(message, Noted.prototype, bounds)
+        if (copy !== undefined) asTheyAre += 1
         // What is too long in bytes, the codec refuses once it is written.
         const text = written(message)
         const isLong = Buffer.byteLength(text) > bounds.maxBytes
         expect(outcome(() => codec.encode(message))).toBe(isLong ? 'TOO_LARGE at ' : text)
+        if (copy !== undefined && !isLong) expectSame(copy, codec.decode(text))
       }),
       { numRuns: 2_000 },
     )
@@ -104,7 +112,8 @@ class Amount extends Number {
 
 test('what is behind a proxy, or is a number by itself, is for the encoder', () => {
   const lying = new Proxy(new Noted({ a: 1 }), { get: () => 2 })
-  expect([isWrittenAsItIs(lying, bounds), isWrittenAsItIs(new Amount(5), bounds)]).toEqual([false, false])
+  const copies = [lying, new Amount(5)].map((one) => copyOfPlain(one, Noted.prototype, bounds))
+  expect(copies).toEqual([undefined, undefined])
   expect(codec.decode(codec.encode(lying))).toEqual(new Noted({ a: 1 }))
 })
 
@@ -123,4 +132,48 @@ test.each([
   ['{"a":[1,{"$hole":true}]}'],
 ])('%s is not read as it is', (text) => {
   expect(isReadAsItIs(JSON.parse(text) as object, 2, 100)).toBe(false)
+})
+
+test("what is written has a copy, in which nothing is anybody else's", () => {
+  const message = new Noted({ list: [{ a: 1 }], of: { b: 'c' } })
+  const { text, copy } = codec.write(message) as { readonly text: string; readonly copy: typeof message & Lists }
+  ;(message as typeof message & Lists).list[0] = { a: 2 }
+  ;(message as typeof message & Lists).of.b = 'd'
+  expectSame(copy, codec.decode(text))
+  expect(copy.list).toEqual([{ a: 1 }])
+})
+
+interface Lists {
+  list: unknown[]
+  of: { b: string }
+}
+
+class Revived extends Event {
+  static revive({ at }: { readonly at: number }): Revived {
+    return new Revived(at)
+  }
+  readonly at: number
+  constructor(at: number) {
+    super()
+    this.at = at
+  }
+}
+
+test.each([new Revived(1), new Noted({ at: new Date(1) }), 'on startup'])('%o has to be read for one', (message) => {
+  expect(new Codec([Revived, Noted, 'on startup']).write(message).copy).toBeUndefined()
+})
+
+class Tracked extends Event {
+  declare note: string
+}
+Object.defineProperty(Tracked.prototype, 'note', {
+  set: () => {
+    throw new Error('A field is made, not set.')
+  },
+})
+
+test('a field of a copy is made, whatever is inherited under its name', () => {
+  const message = Object.defineProperty(new Tracked(), 'note', { value: 'a', enumerable: true })
+  const { copy } = new Codec([Tracked]).write(message)
+  expect(Object.getOwnPropertyDescriptor(copy, 'note')).toMatchObject({ value: 'a', enumerable: true })
 })

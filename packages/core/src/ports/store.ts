@@ -106,6 +106,8 @@ export interface NewMessage extends StoredMessage {
   readonly mayRepeat: boolean
   /** When it is to be appended to the log, in milliseconds since 1970; until then it can be cancelled. Default: at once. */
   readonly dueAt?: number | undefined
+  /** The same one in `appended` is not read from its body. It is not stored. */
+  readonly copy?: object | undefined
 }
 
 /** A message in the log. */
@@ -115,6 +117,8 @@ export interface LoggedMessage extends StoredMessage {
    * partition, with its exception, is before all of these: below zero.
    */
   readonly position: number
+  /** What was given with it to be stored. Only in `appended`, and only once. */
+  readonly copy?: object | undefined
 }
 
 /** The right of one node to work for a subscription in one partition, as it was when it was given. */

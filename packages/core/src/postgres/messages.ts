@@ -7,6 +7,8 @@ import type { LoggedMessage, NewMessage, Page, StoredMessage } from '../ports/st
 /** How long the setting `lock_timeout` lets a statement wait. */
 export type Patience = '250ms' | '0'
 
+type Appending = StoredMessage & Pick<NewMessage, 'copy'>
+
 /** Where messages were appended. */
 export interface PlacedPage extends Page {
   /** How often the types that subscriptions take had changed by then. */
@@ -28,7 +30,7 @@ export class Batch {
   readonly #ids = new Set<string>()
   /** Which row each message is; `undefined` for one that repeats another one of the batch. */
   readonly #places: (number | undefined)[] = []
-  readonly #ofPartition = new Map<number, StoredMessage[]>()
+  readonly #ofPartition = new Map<number, Appending[]>()
   #isPlain = true
 
   /** @param generation the newest one. */
@@ -50,20 +52,20 @@ export class Batch {
   }
 
   #place(message: NewMessage): number | undefined {
-    const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt } = message
+    const { id, type, key, time, envelope, body, crc, mayRepeat, dueAt, copy } = message
     if (mayRepeat && this.#ids.size === this.#ids.add(id).size) return undefined
     const n = this.#rows.length
     const { first, partitions } = this.#generation
     const partition = first + partitionOf(key ?? id, partitions)
     const repeats = mayRepeat ? true : undefined
     const stored = { id, type, key, time, envelope, body, crc }
-    const nth = this.#nth(partition, stored)
+    const nth = this.#nth(partition, { ...stored, copy })
     if (mayRepeat || dueAt !== undefined) this.#isPlain = false
     this.#rows.push({ n, nth, partition, ...stored, repeats, due_at: dueAt })
     return n
   }
 
-  #nth(partition: number, message: StoredMessage): number {
+  #nth(partition: number, message: Appending): number {
     const all = this.#ofPartition.get(partition)
     if (all !== undefined) return all.push(message)
     this.#ofPartition.set(partition, [message])

@@ -73,12 +73,12 @@ export class Log {
   }
 
   /** Appends a message, whatever its id. */
-  put(transaction: Transaction, message: StoredMessage): void {
-    const { id, type, key, time, envelope, body, crc } = message
+  put(transaction: Transaction, message: StoredMessage & Pick<NewMessage, 'copy'>): void {
+    const { id, type, key, time, envelope, body, crc, copy } = message
     const position = transaction.tail + 1
     this.#statements.append.run(position, id, type, key ?? null, time, envelope, body, crc)
     transaction.tail = position
-    transaction.appended.push({ position, id, type, key, time, envelope, body, crc })
+    transaction.appended.push({ position, id, type, key, time, envelope, body, crc, copy })
     transaction.lastTime = time
     transaction.messages += 1
     transaction.bytes += 100 + envelope.length + body.length
