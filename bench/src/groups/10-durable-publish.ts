@@ -21,10 +21,14 @@ const raw =
     }
   }
 
+/** So many fill the write-ahead log once. While it grows, a sync takes twice as long, with us and by hand. */
+const FILLING = 100_000
+
 const publishing =
   (width: number) =>
   async (tally: Tally): Promise<Run> => {
     const dp = await storing()
+    await inFlight(WIDTH, FILLING, (n) => dp.publish(orderOf(n)))
     return (count) =>
       inFlight(width, count, async (n) => {
         const order = orderOf(n)

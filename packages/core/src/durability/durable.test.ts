@@ -103,10 +103,7 @@ describe.each(Object.keys(stores))('a durable handler, on %s', (name) => {
     await Promise.all(published)
     for (const { books } of [listed, plain]) books.push('Sanditon')
     await vi.waitUntil(() => got.length === 2)
-    expect(got).toEqual([
-      new Listed({ books: ['Emma'], at: new Date(0) }),
-      new Listed({ books: ['Emma'], at: null }),
-    ])
+    expect(got).toEqual([new Listed({ books: ['Emma'], at: new Date(0) }), new Listed({ books: ['Emma'], at: null })])
     expect(got.every((one) => one instanceof Listed && one !== listed && one !== plain)).toBe(true)
   })
 
