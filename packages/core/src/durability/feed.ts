@@ -135,7 +135,7 @@ export class Feed implements Reading {
         if (this.#isParked(key)) this.#sayParked(message)
         continue
       }
-      const kept: Kept = { keeper: this.keeper, position, isException: false }
+      const kept: Kept = { keeper: this.keeper, position, stored: message.stored, isException: false }
       this.window.enter(key, kept)
       taken.push({ message, kept })
     }
@@ -173,7 +173,6 @@ export class Feed implements Reading {
     const { envelope, fault, stored } = message
     const delivery = new Delivery(handler, envelope.message, envelope, waiters.get(stored.id))
     delivery.rest = { kept }
-    kept.stored = stored
     const reason = fault ?? this.unfit(stored.type)
     this.refuse(kept, reason)
     if (reason !== undefined) kept.waitMs = this.#unknown.waitMs(stored, reason)

@@ -2,14 +2,18 @@ import { beforeEach, expect, test } from 'vitest'
 import type { LoggedMessage, OpenStore } from '../ports/store.ts'
 import { LogReader, type LogReaderParts, type ReadMessage, type Reading } from './log-reader.ts'
 
-/** Only their positions matter. */
-const at = (...positions: number[]): LoggedMessage[] => positions.map((position) => ({ position }) as LoggedMessage)
+/** Up to which position messages have long texts. */
+let large: number
+/** Only their positions matter, and how long their texts are. */
+const at = (...positions: number[]): LoggedMessage[] =>
+  positions.map((position) => ({ position, envelope: '', body: 'x'.repeat(position <= large ? 1_000_000 : 1) }) as LoggedMessage)
 
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 let log: number[]
 /** After which positions the store was asked. */
 let asked: number[]
+let limits: number[]
 let whenAsked: () => void
 let reader: LogReader
 let had: number[]
@@ -19,12 +23,15 @@ let reading: Reading & { readPosition: number }
 beforeEach(() => {
   log = []
   asked = []
+  limits = []
+  large = 0
   whenAsked = () => {}
   had = []
   room = 1_000
   const store = {
     read: async (_: number, after: number, limit: number) => {
       asked.push(after)
+      limits.push(limit)
       const found = log.filter((position) => position > after).slice(0, limit)
       whenAsked()
       await turns()
@@ -136,7 +143,7 @@ test('a page that is not full is the last one: there is no more to read', async 
   log = Array.from({ length: 300 }, (_, n) => n + 1)
   reader.begin()
   for (let turn = 0; turn < 6; turn += 1) await turns()
-  expect([had.length, asked]).toEqual([300, [0, 256]])
+  expect([had.length, asked]).toEqual([300, [0, 32, 96, 224]])
 })
 
 test('what is appended to a partition that nobody reads here is not kept', async () => {
@@ -148,4 +155,13 @@ test('what is appended to a partition that nobody reads here is not kept', async
   reader.wake()
   await turns()
   expect(asked).toEqual([0])
+})
+
+test('of large messages fewer are read at a time, and of small ones soon many again', async () => {
+  log = Array.from({ length: 600 }, (_, n) => n + 1)
+  large = 32
+  reader.begin()
+  while (had.length < log.length) await turns()
+  expect(limits.slice(0, 8)).toEqual([32, 5, 9, 16, 32, 64, 128, 256])
+  expect(had).toEqual(log)
 })

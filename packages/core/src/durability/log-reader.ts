@@ -9,12 +9,15 @@ import type { LoggedMessage, OpenStore, Page } from '../ports/store.ts'
 import { Recent } from './recent.ts'
 import { storeBackoffMs } from '../time/store-backoff.ts'
 import { envelopeOf, intactEnvelopeOf, unreadableOf } from './stored-envelope.ts'
+import { weightOf } from './weight.ts'
 
 /** What there may be to read: what was appended here, and need not be read; or anything. */
 type News = 'appended' | 'anything'
 
 /** How many messages are read at a time: no more than there is room for, but so many at least. */
 const PAGE = { most: 256, least: 32 }
+/** How heavy messages are taken to be before any were read. */
+const HEAVY = 8
 
 /** Takes what is read of one partition. */
 export interface Reading {
@@ -84,6 +87,8 @@ export class LogReader {
   #failures = 0
   /** Whether it waits after a failure: whatever is published meanwhile, it reads no sooner. */
   #isWaiting = false
+  /** About how heavy the heaviest are that are read at this time: of large ones, fewer are read at a time. */
+  #heaviest = HEAVY
   /** Not before everything that is left from before has come back. */
   #isOpen = false
 
@@ -170,11 +175,12 @@ export class LogReader {
     if (readings.length === 0 || !this.#isOpen) return false
     const after = Math.min(...readings.map(({ readPosition }) => readPosition))
     const room = Math.max(...readings.map((reading) => reading.room))
-    const limit = Math.min(Math.max(room, PAGE.least), PAGE.most)
+    let limit = Math.min(Math.max(room, PAGE.least), PAGE.most)
     const recent = this.#recent(partition)
     let messages = recent.after(after, limit)
     const isKnown = messages.length > 0
     if (!isKnown) {
+      limit = Math.ceil(limit / this.#heaviest)
       if (news === 'appended' && after >= (this.#appendedUpTo.get(partition) ?? 0)) return false
       messages = await this.#after(partition, after, limit)
       if (messages.length === 0 || !this.#isOpen) return false
@@ -190,6 +196,7 @@ export class LogReader {
       this.#message(stored, true),
     )
     this.#failures = 0
+    this.#heaviest = Math.max(Math.ceil(this.#heaviest / 2), ...messages.map(({ stored }) => weightOf(stored)))
     this.#recent(partition).add(after, messages)
     return messages
   }

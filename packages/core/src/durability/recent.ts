@@ -1,4 +1,5 @@
 import type { ReadMessage } from './log-reader.ts'
+import { weightOf } from './weight.ts'
 
 const none: readonly ReadMessage[] = []
 
@@ -7,11 +8,12 @@ const none: readonly ReadMessage[] = []
  * is read and brought back once. It is one run of the log: whatever is not between two of them is there no more.
  */
 export class Recent {
-  /** How many messages are kept at most. */
+  /** How many messages are kept at most, by their weight. */
   readonly #limit: number
   /** Behind which position they begin. */
   #from = 0
   #messages: readonly ReadMessage[] = none
+  #weight = 0
 
   constructor(limit: number) {
     this.#limit = limit
@@ -33,13 +35,18 @@ export class Recent {
   add(after: number, messages: readonly ReadMessage[]): void {
     if (this.last !== after) {
       this.#from = after
-      this.#messages = messages
-      return
+      this.#messages = none
+      this.#weight = 0
     }
     const all = [...this.#messages, ...messages]
-    const surplus = all.length - this.#limit
-    if (surplus > 0) this.#from = (all[surplus - 1] as ReadMessage).stored.position
-    this.#messages = surplus > 0 ? all.slice(surplus) : all
+    for (const { stored } of messages) this.#weight += weightOf(stored)
+    let first = 0
+    for (; this.#weight > this.#limit; first += 1) {
+      const { stored } = all[first] as ReadMessage
+      this.#weight -= weightOf(stored)
+      this.#from = stored.position
+    }
+    this.#messages = first > 0 ? all.slice(first) : all
   }
 
   /** All have had what is up to there. */

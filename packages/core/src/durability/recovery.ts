@@ -83,7 +83,7 @@ async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Pro
       journal.clear(position) // It was erased.
       continue
     }
-    const kept: Kept = { keeper: feed.keeper, position, isException: true }
+    const kept: Kept = { keeper: feed.keeper, position, stored: message.stored, isException: true }
     const failures = note === undefined ? new Failures() : failuresOf(note)
     const delivery = feed.deliveryOf(message, kept, failures)
     const { key } = delivery

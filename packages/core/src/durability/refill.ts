@@ -74,7 +74,7 @@ export class Refill {
     if (!feed.isOpen) return
     const started = messages.map((message) => {
       const { position } = message.stored
-      const kept: Kept = { keeper: feed.keeper, position, isException: true }
+      const kept: Kept = { keeper: feed.keeper, position, stored: message.stored, isException: true }
       feed.window.enter(key, kept)
       journal.except({ position, key, state: 'started', dueAt: undefined, note: undefined })
       return { message, kept }
@@ -97,7 +97,7 @@ export class Refill {
       journal.clear(position)
       return whenLeft()
     }
-    const kept: Kept = { keeper: feed.keeper, position, isException: true, whenLeft }
+    const kept: Kept = { keeper: feed.keeper, position, stored: message.stored, isException: true, whenLeft }
     feed.window.enter(key, kept)
     const delivery = feed.deliveryOf(message, kept, note === undefined ? undefined : failuresOf(note))
     if (state === 'alone') kept.fault ??= new ProcessCrashed(handler.name, message.stored.type)

@@ -1,6 +1,7 @@
 import { KeyMap } from '../engine/key-map.ts'
 import type { Kept } from '../engine/kept.ts'
 import { AHEAD } from '../ports/progress.ts'
+import { weightOf } from './weight.ts'
 
 /** How many of them may be of one key: what is behind those is set aside in the store. */
 export const OF_ONE_KEY = 64
@@ -12,7 +13,7 @@ interface Keyed {
 
 /** What of the log is in memory, for one handler and partition. */
 export class Window {
-  /** How many messages wait or run in memory at most. */
+  /** How many messages wait or run in memory at most, by their weight; where there are none, there is room for any. */
   readonly #limit: number
   /** To be called when there is room again, after there was none. */
   readonly #whenRoom: () => void
@@ -30,7 +31,7 @@ export class Window {
     this.#whenRoom = whenRoom
   }
 
-  /** How many more messages there is room for. */
+  /** How many more messages there is room for, if they are small. */
   get room(): number {
     if (this.#size < this.#limit) return this.#limit - this.#size
     this.#wasFull = true
@@ -43,13 +44,13 @@ export class Window {
   }
 
   enter(key: string | undefined, kept: Kept): void {
-    this.#size += 1
+    this.#size += weightOf(kept.stored)
     if (key !== undefined) this.#ofKey.set(key, this.of(key) + 1)
     if (kept.position !== undefined && !kept.isException) this.#inLog[kept.position % AHEAD] = { kept, key }
   }
 
   leave(key: string | undefined, kept: Kept): void {
-    this.#size -= 1
+    this.#size -= weightOf(kept.stored)
     if (key !== undefined) {
       const left = this.of(key) - 1
       if (left > 0) this.#ofKey.set(key, left)

@@ -45,7 +45,7 @@ export interface Kept {
   /** For how long it waits for a node that can read it, in milliseconds, before it is dead; `undefined` if it does not, or has. */
   waitMs?: number | undefined
   /** Its message as it was stored, where it is that: a handler may change what it is given. */
-  stored?: StoredMessage | undefined
+  readonly stored?: StoredMessage | undefined
   /** Whether its commit is on its way to the store. */
   isCommitting?: boolean
   /** What it has caused, ready to be written: set by `prepare`, taken by `finish`. */
