@@ -6,7 +6,9 @@ import { LogReader, type LogReaderParts, type ReadMessage, type Reading } from '
 let large: number
 /** Only their positions matter, and how long their texts are. */
 const at = (...positions: number[]): LoggedMessage[] =>
-  positions.map((position) => ({ position, envelope: '', body: 'x'.repeat(position <= large ? 1_000_000 : 1) }) as LoggedMessage)
+  positions.map(
+    (position) => ({ position, envelope: '', body: 'x'.repeat(position <= large ? 1_000_000 : 1) }) as LoggedMessage,
+  )
 
 const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

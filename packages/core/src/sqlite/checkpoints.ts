@@ -16,25 +16,16 @@ const FILLED_BYTES = 3_200
 /** What a transaction writes at least: the last page of the messages, and else the rows of the log and of a claim too. */
 const PAGES_EACH = { append: 1, other: 3 }
 
-/** The worker moves again what was written while it did so, until it is few pages, but so often at most. */
-const FEW = 64
-const PASSES = 4
-
 // Text, so that it runs from TypeScript, from `dist` and from a bundle alike. It says how many pages the log has.
 const program = `
 const { parentPort, workerData } = require('node:worker_threads')
 const { DatabaseSync } = require('node:sqlite')
 const database = new DatabaseSync(workerData)
 const checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
-parentPort.on('message', (passes) => {
+parentPort.on('message', () => {
   let length = 0
-  let left = Infinity
   try {
-    for (let pass = 0; pass < passes && left > ${FEW}; pass += 1) {
-      const { log, checkpointed } = checkpoint.get()
-      length = log
-      left = log - checkpointed
-    }
+    length = checkpoint.get().log
   } finally {
     parentPort.postMessage(length)
   }
@@ -90,7 +81,7 @@ export class Checkpoints {
     }
     this.#underWay = what
     this.#worker ??= this.#start()
-    this.#worker?.postMessage(what === 'most' ? PASSES : 1)
+    this.#worker?.postMessage('move')
   }
 
   /** It keeps no process alive, takes none of its arguments, and if it fails, checkpoints are made without it. */
