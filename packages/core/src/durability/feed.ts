@@ -171,7 +171,9 @@ export class Feed implements Reading {
   deliveryOf(message: ReadMessage, kept: Kept, failures?: Failures): Delivery {
     const { handler, waiters, maxDepth } = this.parts
     const { envelope, fault, stored } = message
-    const delivery = new Delivery(handler, envelope.message, envelope, waiters.get(stored.id))
+    // Mostly nobody waits for anything, and to look for an id takes as long as for its hash to be made.
+    const waiter = waiters.size === 0 ? undefined : waiters.get(stored.id)
+    const delivery = new Delivery(handler, envelope.message, envelope, waiter)
     delivery.rest = { kept }
     const reason = fault ?? this.unfit(stored.type)
     this.refuse(kept, reason)

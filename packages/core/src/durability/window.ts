@@ -18,7 +18,8 @@ export class Window {
   /** To be called when there is room again, after there was none. */
   readonly #whenRoom: () => void
   #size = 0
-  readonly #ofKey = new KeyMap<number>()
+  /** How many of each key, in place: they change with each message. */
+  readonly #ofKey = new KeyMap<{ count: number }>()
   /**
    * Those that are no exceptions in the store yet, each at its position modulo `AHEAD`: further than that they are not apart. A map
    * would leave its old tables to the garbage collector, each of which holds on to the next one and to all that was in it.
@@ -40,21 +41,25 @@ export class Window {
 
   /** How many of a key are in memory. */
   of(key: string): number {
-    return this.#ofKey.get(key) ?? 0
+    return this.#ofKey.get(key)?.count ?? 0
   }
 
   enter(key: string | undefined, kept: Kept): void {
     this.#size += weightOf(kept.stored)
-    if (key !== undefined) this.#ofKey.set(key, this.of(key) + 1)
+    if (key !== undefined) {
+      const of = this.#ofKey.get(key)
+      if (of === undefined) this.#ofKey.set(key, { count: 1 })
+      else of.count += 1
+    }
     if (kept.position !== undefined && !kept.isException) this.#inLog[kept.position % AHEAD] = { kept, key }
   }
 
   leave(key: string | undefined, kept: Kept): void {
     this.#size -= weightOf(kept.stored)
     if (key !== undefined) {
-      const left = this.of(key) - 1
-      if (left > 0) this.#ofKey.set(key, left)
-      else this.#ofKey.delete(key)
+      const of = this.#ofKey.get(key) as { count: number }
+      of.count -= 1
+      if (of.count === 0) this.#ofKey.delete(key)
     }
     if (kept.position !== undefined) this.becameException(kept.position)
     const { whenLeft } = kept
