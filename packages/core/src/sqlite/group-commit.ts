@@ -242,7 +242,7 @@ export class GroupCommit {
     this.#rollBack()
     const failure = isOfTheFile(cause)
       ? failureOf(cause, this.#parts.name)
-      : new StoreFailed('STORE_FAILED', `${this.#parts.name}: ${endedByWork}`, { cause })
+      : new StoreFailed('STORE_FAILED', `${this.#parts.name}: ${endedByWork}`, cause === undefined ? {} : { cause })
     // Where it cannot be said, they are told that they failed, and are stored at most once more.
     const isStored = transaction.wasCommitted()
     if (!isStored) for (const queued of group.slice(0, index)) queued.fail(failure)

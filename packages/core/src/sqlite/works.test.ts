@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { claimOne, idsOf, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
 import { sqlite } from './sqlite.ts'
+import { endedByWork } from './works.ts'
 
 const asDatabase = (tx: unknown): DatabaseSync => tx as DatabaseSync
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -280,3 +281,18 @@ test.each(['close', 'open', 'deserialize'])('work cannot %s the connection of th
   await expect(open.settle(await claimOne(open), { work })).rejects.toThrow('the connection of the bus')
   expect(await open.append([message('a')])).toEqual([true])
 })
+
+test.each(['COMMIT', 'ROLLBACK'])(
+  'work that ends the transaction by %s is told so, without a cause that there is not',
+  async (sql) => {
+    const open = await openStore(sqlite(tempFile()))
+    const work = (tx: unknown): [] => {
+      ;(tx as DatabaseSync).exec(sql)
+      return []
+    }
+    const error: unknown = await open.settle(await claimOne(open), { work }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining(endedByWork) as string })
+    expect(Object.hasOwn(error as Error, 'cause')).toBe(false)
+    expect(await open.append([message('a')])).toEqual([true])
+  },
+)
