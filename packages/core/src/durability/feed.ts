@@ -61,7 +61,7 @@ export class Feed implements Reading {
   readonly window: Window
   readonly aside: SetAside = new SetAside()
   readonly dead: DeadHeads
-  /** How many wait for their next attempt. */
+  /** How many wait for their next attempt, by their weight: they do so in memory. */
   retrying = 0
   isOpen = true
   /** To be called, while it is brought to rest, when the attempt of one of its deliveries has ended. */

@@ -6,6 +6,7 @@ import type { Exception, Settlement } from '../ports/store.ts'
 import { type Caused, Working } from '../engine/caused.ts'
 import type { Feed } from './feed.ts'
 import { hasCrashed, storedFailures } from './stored-failures.ts'
+import { weightOf } from './weight.ts'
 
 /** Writes down what becomes of the deliveries of a feed. */
 export class Keeping implements Keeper {
@@ -44,7 +45,7 @@ export class Keeping implements Keeper {
   retry(delivery: Delivery, failures: Failures, delayMs: number): void {
     const feed = this.#feed
     const { kept, replays } = restOf(delivery)
-    feed.retrying += 1
+    feed.retrying += weightOf(kept.stored)
     if (replays === undefined) {
       const dueAt = feed.parts.store.now() + delayMs
       this.#except(kept, { state: 'retrying', key: delivery.key, dueAt, note: storedFailures(failures) })
@@ -57,7 +58,7 @@ export class Keeping implements Keeper {
     const { journal, suspects } = feed.parts
     const { kept, replays } = restOf(delivery)
     const failures = delivery.rest?.failures as Failures
-    feed.retrying -= 1
+    feed.retrying -= weightOf(kept.stored)
     feed.window.enter(delivery.key, kept)
     const start = (state: 'started' | 'alone'): void => {
       if (replays === undefined) this.#except(kept, { state, key: delivery.key, note: storedFailures(failures) })

@@ -5,6 +5,8 @@ import { Dispatcher } from '../dispatcher.ts'
 import { memory } from '../memory/index.ts'
 import { defineEvent } from '../message/define.ts'
 import type { Store } from '../ports/store.ts'
+import { fixed } from '../routing/backoff.ts'
+import { retry } from '../routing/recover.ts'
 import { sqlite } from '../sqlite/index.ts'
 
 class Scanned extends defineEvent<{ page: number; image: string }>('shop.scanned') {}
@@ -35,5 +37,26 @@ test.each<[string, () => Store, number]>([
   go.resolve()
   await vi.waitUntil(() => large.length === pages.length, { timeout: 10_000 })
   expect(large).toEqual(pages)
+  await dp.stop()
+})
+
+test('of large messages that fail, few wait in memory for their next attempt', async () => {
+  const dp = new Dispatcher({
+    store: sqlite(':memory:', { scanAhead: 100 }),
+    logger: silent,
+    workers: Infinity,
+    recover: retry({ attempts: 2, backoff: fixed(60_000) }),
+  })
+  let failed = 0
+  const handle = (): never => {
+    failed += 1
+    throw new Error('The index is down.')
+  }
+  dp.events.bind(Scanned, handle, { name: 'index' })
+  await dp.start()
+  for (let page = 0; page < 60; page += 1) await dp.publish(new Scanned({ page, image }))
+  await quiet(50)
+  expect(failed).toBeGreaterThan(0)
+  expect(failed).toBeLessThan(25)
   await dp.stop()
 })

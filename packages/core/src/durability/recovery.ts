@@ -7,6 +7,7 @@ import type { ReadMessage } from './log-reader.ts'
 import { resumeReplays } from './resume-replays.ts'
 import { failuresOf } from './stored-failures.ts'
 import { hasWaited } from './unknown-messages.ts'
+import { weightOf } from './weight.ts'
 
 /** How many messages are brought back at a time. */
 const PAGE = 256
@@ -96,7 +97,7 @@ async function resumeRetrying(feed: Feed, exceptions: readonly Exception[]): Pro
         engine.pump()
       })
     } else {
-      feed.retrying += 1
+      feed.retrying += weightOf(message.stored)
       // What has only waited for a node that can read it is due now.
       const isDue = hasWaited(failures) && !kept.isUnreadable
       engine.held.hold(delivery, isDue ? 0 : Math.max(0, dueAt - store.now()))

@@ -106,19 +106,17 @@ export interface NewMessage extends StoredMessage {
   readonly mayRepeat: boolean
   /** When it is to be appended to the log, in milliseconds since 1970; until then it can be cancelled. Default: at once. */
   readonly dueAt?: number | undefined
-  /** The same one in `appended` is not read from its body. It is not stored. */
+  /** What its body says, in an object that nobody else has. It is not stored; in `appended` it may go along, and is not read then. */
   readonly copy?: object | undefined
 }
 
 /** A message in the log. */
-export interface LoggedMessage extends StoredMessage {
+export interface LoggedMessage extends StoredMessage, Pick<NewMessage, 'copy'> {
   /**
    * Its place in the log of its partition, from 1 on: in the order of the commits, without gaps. What a store has moved from another
    * partition, with its exception, is before all of these: below zero.
    */
   readonly position: number
-  /** What was given with it to be stored. Only in `appended`, and only once. */
-  readonly copy?: object | undefined
 }
 
 /** The right of one node to work for a subscription in one partition, as it was when it was given. */
