@@ -14,9 +14,9 @@ import { weightOf } from './weight.ts'
 /** What there may be to read: what was appended here, and need not be read; or anything. */
 type News = 'appended' | 'anything'
 
-/** How many messages are read at a time: no more than there is room for, but so many at least. */
+/** How many messages are read at a time: no more than there is room for, but so many at least; of heavy ones as many fewer. */
 const PAGE = { most: 256, least: 32 }
-/** How heavy messages are taken to be before any were read. */
+/** How heavy they are taken to be before any were read. */
 const HEAVY = 8
 
 /** Takes what is read of one partition. */
@@ -33,19 +33,19 @@ export interface Reading {
 /** A message as it was read: brought back once, for all that take it. */
 export class ReadMessage {
   readonly stored: LoggedMessage
-  /** Whether it was read, and not just appended here. */
-  readonly #wasRead: boolean
   readonly #codec: Codec
   readonly #clock: Clock
+  /** Where it was not read, but just appended here: the copy of it, if there is one. */
+  readonly #appended: { readonly copy: object | undefined } | undefined
   #envelope: Envelope | undefined
   /** Why it cannot be read; known once its envelope was asked for. */
   fault: Error | undefined = undefined
 
-  constructor(stored: LoggedMessage, wasRead: boolean, codec: Codec, clock: Clock) {
+  constructor(stored: LoggedMessage, { codec, clock }: Reader, appended?: { readonly copy: object | undefined }) {
     this.stored = stored
-    this.#wasRead = wasRead
     this.#codec = codec
     this.#clock = clock
+    this.#appended = appended
   }
 
   get envelope(): Envelope {
@@ -54,15 +54,19 @@ export class ReadMessage {
   }
 
   #read(): Envelope {
+    const codec = this.#codec
+    const clock = this.#clock
     try {
-      const bringBack = this.#wasRead ? envelopeOf : intactEnvelopeOf
-      return bringBack(this.stored, this.#codec, this.#clock)
+      if (this.#appended === undefined) return envelopeOf(this.stored, codec, clock)
+      return intactEnvelopeOf(this.stored, { codec, clock, copy: this.#appended.copy })
     } catch (thrown) {
       this.fault = asError(thrown)
-      return unreadableOf(this.stored, this.fault, this.#clock)
+      return unreadableOf(this.stored, this.fault, clock)
     }
   }
 }
+
+type Reader = Pick<LogReaderParts, 'codec' | 'clock'>
 
 /** What a reader works with. */
 export interface LogReaderParts {
@@ -114,7 +118,7 @@ export class LogReader {
   }
 
   /** The store has told what was appended here. */
-  readonly appended = ({ partition, after, messages }: Page): void => {
+  readonly appended = ({ partition, after, messages, copies }: Page): void => {
     const readings = this.#readingsOf(partition)
     if (this.#isWaiting || !this.#isOpen || readings.length === 0) return
     const recent = this.#recent(partition)
@@ -122,7 +126,7 @@ export class LogReader {
       this.#wake(partition, 'anything') // All are further behind, and keep what they have next.
       return
     }
-    const read = messages.map((stored) => this.#message(stored, false))
+    const read = messages.map((stored, n) => new ReadMessage(stored, this.#parts, { copy: copies?.[n] }))
     recent.add(after, read)
     this.#appendedUpTo.set(partition, messages.at(-1)?.position ?? after)
     this.#wake(partition, 'appended')
@@ -146,7 +150,7 @@ export class LogReader {
 
   /** The messages at these positions, as they are brought back. */
   async at(partition: number, positions: readonly number[]): Promise<ReadMessage[]> {
-    return (await this.#parts.store.readAt(partition, positions)).map((stored) => this.#message(stored, true))
+    return (await this.#parts.store.readAt(partition, positions)).map((stored) => new ReadMessage(stored, this.#parts))
   }
 
   /** One partition does not wait for another one. */
@@ -192,8 +196,8 @@ export class LogReader {
   }
 
   async #after(partition: number, after: number, limit: number): Promise<readonly ReadMessage[]> {
-    const messages = (await this.#parts.store.read(partition, after, limit)).map((stored) =>
-      this.#message(stored, true),
+    const messages = (await this.#parts.store.read(partition, after, limit)).map(
+      (stored) => new ReadMessage(stored, this.#parts),
     )
     this.#failures = 0
     this.#heaviest = Math.max(Math.ceil(this.#heaviest / 2), ...messages.map(({ stored }) => weightOf(stored)))
@@ -210,10 +214,6 @@ export class LogReader {
     if (recent === undefined)
       this.#recents.set(partition, (recent = new Recent(this.#parts.store.readAhead ?? READ_AHEAD)))
     return recent
-  }
-
-  #message(stored: LoggedMessage, wasRead: boolean): ReadMessage {
-    return new ReadMessage(stored, wasRead, this.#parts.codec, this.#parts.clock)
   }
 
   #fail(error: Error): void {

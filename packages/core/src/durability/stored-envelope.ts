@@ -6,7 +6,7 @@ import type { Codec } from '../message/codec.ts'
 import { type Cause, Envelope, noHeaders } from '../message/envelope.ts'
 import type { Clock } from '../ports/clock.ts'
 import { checkStorable } from '../ports/storable.ts'
-import type { LoggedMessage, NewMessage, StoredMessage } from '../ports/store.ts'
+import type { NewMessage, StoredMessage } from '../ports/store.ts'
 
 /** How many of the deliveries that led to a message are stored with it: the latest. */
 const CAUSES = 10
@@ -66,9 +66,15 @@ export function envelopeOf(stored: StoredMessage, codec: Codec, clock: Clock): E
   return read(stored, codec.decode(stored.body), clock)
 }
 
-/** The same of what has not left this process: it cannot be damaged, and may be there as it was written. */
-export function intactEnvelopeOf(stored: LoggedMessage, codec: Codec, clock: Clock): Envelope {
-  return read(stored, stored.copy ?? codec.decode(stored.body), clock)
+/** The same of what has not left this process: it cannot be damaged, and there may be a copy of the message. */
+export function intactEnvelopeOf(stored: StoredMessage, { codec, clock, copy }: Intact): Envelope {
+  return read(stored, copy ?? codec.decode(stored.body), clock)
+}
+
+interface Intact {
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly copy: object | undefined
 }
 
 /** The envelope of a message that cannot be read: with all that can be read of it. */

@@ -57,9 +57,9 @@ export class Window {
   leave(key: string | undefined, kept: Kept): void {
     this.#size -= weightOf(kept.stored)
     if (key !== undefined) {
-      const of = this.#ofKey.get(key) as { count: number }
-      of.count -= 1
-      if (of.count === 0) this.#ofKey.delete(key)
+      const of = this.#ofKey.get(key)
+      if (of !== undefined && of.count > 1) of.count -= 1
+      else this.#ofKey.delete(key)
     }
     if (kept.position !== undefined) this.becameException(kept.position)
     const { whenLeft } = kept

@@ -10,7 +10,7 @@ export function appendAll(contents: Contents, messages: readonly NewMessage[]): 
       contents.seen.set(message.id, contents.time + contents.settings.dedupeMs)
     }
     if (message.dueAt === undefined) put(contents, message)
-    else contents.delayed.push({ ...message, dueAt: message.dueAt })
+    else contents.delayed.push({ ...copyOf(message), mayRepeat: message.mayRepeat, dueAt: message.dueAt })
     return true
   })
 }

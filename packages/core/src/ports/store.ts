@@ -52,6 +52,8 @@ export interface Page {
   readonly partition: number
   readonly after: number
   readonly messages: readonly LoggedMessage[]
+  /** In `appended`: the `copy` of each, as it was given. A store that does not keep them leaves them out: then the texts are read. */
+  readonly copies?: readonly (object | undefined)[] | undefined
 }
 
 /** A handler, as a store knows it. */
@@ -106,12 +108,12 @@ export interface NewMessage extends StoredMessage {
   readonly mayRepeat: boolean
   /** When it is to be appended to the log, in milliseconds since 1970; until then it can be cancelled. Default: at once. */
   readonly dueAt?: number | undefined
-  /** What its body says, in an object that nobody else has. It is not stored; in `appended` it may go along, and is not read then. */
+  /** What its body says, in an object that is for handlers alone. It is not stored. */
   readonly copy?: object | undefined
 }
 
 /** A message in the log. */
-export interface LoggedMessage extends StoredMessage, Pick<NewMessage, 'copy'> {
+export interface LoggedMessage extends StoredMessage {
   /**
    * Its place in the log of its partition, from 1 on: in the order of the commits, without gaps. What a store has moved from another
    * partition, with its exception, is before all of these: below zero.
@@ -286,10 +288,7 @@ export interface DeadLetterLog {
     filter: DeadLetterFilter,
     page: { readonly after: string | undefined; readonly limit: number },
   ): Promise<{ readonly letters: readonly StoredDeadLetter[]; readonly next: string | undefined }>
-  /**
-   * Begins a replay, of the message as it was edited if it was. Tells whether it did: no replay must be under way. It is for the
-   * node that has the claim to run it, whoever has begun it.
-   */
+  /** Begins a replay, of the message as edited, if it was; the node that has the claim runs it. Tells whether none was under way. */
   beginReplay(id: string, edited?: StoredMessage): Promise<boolean>
   endReplay(id: string): Promise<void>
   /** Those of one subscription that are being replayed, the oldest death first. */

@@ -217,12 +217,20 @@ export class Group {
 }
 
 function rowOf(letter: StoredDeadLetter, n: number): object {
-  const { message, correlationId, diedAt, isReplaying, id, error, ...rest } = letter
+  const { message, correlationId, diedAt, isReplaying, id: letterId, error, ...rest } = letter
+  // No more of it than there are columns for: what else it has may be nothing for JSON.
+  const { id, type, key, time, envelope, body, crc } = message
   return {
-    ...message,
+    id,
+    type,
+    key,
+    time,
+    envelope,
+    body,
+    crc,
     ...rest,
     n,
-    letter_id: id,
+    letter_id: letterId,
     correlation_id: storable(correlationId),
     error: storable(error),
     died_at: diedAt,

@@ -7,8 +7,6 @@ import type { LoggedMessage, NewMessage, Page, StoredMessage } from '../ports/st
 /** How long the setting `lock_timeout` lets a statement wait. */
 export type Patience = '250ms' | '0'
 
-type Appending = StoredMessage & Pick<NewMessage, 'copy'>
-
 /** Where messages were appended. */
 export interface PlacedPage extends Page {
   /** How often the types that subscriptions take had changed by then. */
@@ -30,7 +28,10 @@ export class Batch {
   readonly #ids = new Set<string>()
   /** Which row each message is; `undefined` for one that repeats another one of the batch. */
   readonly #places: (number | undefined)[] = []
-  readonly #ofPartition = new Map<number, Appending[]>()
+  readonly #ofPartition = new Map<
+    number,
+    { readonly messages: StoredMessage[]; readonly copies: NewMessage['copy'][] }
+  >()
   #isPlain = true
 
   /** @param generation the newest one. */
@@ -59,17 +60,17 @@ export class Batch {
     const partition = first + partitionOf(key ?? id, partitions)
     const repeats = mayRepeat ? true : undefined
     const stored = { id, type, key, time, envelope, body, crc }
-    const nth = this.#nth(partition, { ...stored, copy })
+    const nth = this.#nth(partition, stored, copy)
     if (mayRepeat || dueAt !== undefined) this.#isPlain = false
     this.#rows.push({ n, nth, partition, ...stored, repeats, due_at: dueAt })
     return n
   }
 
-  #nth(partition: number, message: Appending): number {
-    const all = this.#ofPartition.get(partition)
-    if (all !== undefined) return all.push(message)
-    this.#ofPartition.set(partition, [message])
-    return 1
+  #nth(partition: number, message: StoredMessage, copy: NewMessage['copy']): number {
+    let of = this.#ofPartition.get(partition)
+    if (of === undefined) this.#ofPartition.set(partition, (of = { messages: [], copies: [] }))
+    of.copies.push(copy)
+    return of.messages.push(message)
   }
 
   /** As the statement `publish` takes them. */
@@ -79,7 +80,7 @@ export class Batch {
 
   /** As the statements take them that store plain ones. */
   get plain(): readonly unknown[] {
-    const counts = [...this.#ofPartition.values()].map(({ length }) => length)
+    const counts = [...this.#ofPartition.values()].map(({ messages }) => messages.length)
     return [this.json, [...this.#ofPartition.keys()], counts]
   }
 
@@ -104,8 +105,9 @@ export class Batch {
   #page(row: Record<string, unknown>): PlacedPage {
     const partition = row['partition'] as number
     const after = numberOf(row['before'])
-    const messages = (this.#ofPartition.get(partition) ?? []).map((one, n) => ({ ...one, position: after + n + 1 }))
-    return { partition, after, messages, typeChanges: numberOf(row['type_changes']) }
+    const { messages: stored = [], copies = [] } = this.#ofPartition.get(partition) ?? {}
+    const messages = stored.map((one, n) => ({ ...one, position: after + n + 1 }))
+    return { partition, after, messages, copies, typeChanges: numberOf(row['type_changes']) }
   }
 
   /** For each message whether it is new, by the rows that the statement gave. */

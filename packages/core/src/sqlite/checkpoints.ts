@@ -42,8 +42,10 @@ export class Checkpoints {
   readonly #database: SqliteDatabase
   readonly #checkpoint: SqliteStatement
   #worker: Worker | undefined
-  /** About how many have not been moved. */
+  /** About how many have been written, and not been moved yet. */
   #pages = 0
+  /** How many of them the worker is at. */
+  #moving = 0
   /** What the worker is at: `most`, while others write, or `rest`, while nobody does. */
   #underWay: 'most' | 'rest' | undefined
   /** Whether only the rest is left. */
@@ -80,6 +82,7 @@ export class Checkpoints {
       return
     }
     this.#underWay = what
+    this.#moving = this.#pages
     this.#worker ??= this.#start()
     this.#worker?.postMessage('move')
   }
@@ -110,9 +113,10 @@ export class Checkpoints {
     if (this.#worker === undefined) return // It is closed.
     const wasRest = this.#underWay === 'rest'
     this.#underWay = undefined
-    if (wasRest || length < LENGTH) {
-      // Where somebody reads for long, there is a rest that cannot be moved: it is not tried again for each transaction.
-      this.#pages = 0
+    // Where somebody reads for long, there are some that cannot be moved: that is not tried again for each transaction.
+    this.#pages -= this.#moving
+    // What was written meanwhile is not counted in its length.
+    if (wasRest || length + this.#pages < LENGTH) {
       this.#letGoOn()
     } else if (isInTransaction(this.#database)) {
       this.#isNearlyDone = true

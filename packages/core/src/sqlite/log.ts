@@ -78,7 +78,8 @@ export class Log {
     const position = transaction.tail + 1
     this.#statements.append.run(position, id, type, key ?? null, time, envelope, body, crc)
     transaction.tail = position
-    transaction.appended.push({ position, id, type, key, time, envelope, body, crc, copy })
+    transaction.appended.push({ position, id, type, key, time, envelope, body, crc })
+    transaction.copies.push(copy)
     transaction.lastTime = time
     transaction.messages += 1
     transaction.bytes += 100 + envelope.length + body.length

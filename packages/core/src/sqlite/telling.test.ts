@@ -43,13 +43,13 @@ test('it is as it was when it was appended, and whole', async () => {
   expect(pages[0]?.messages).toEqual(await open.read(0, 0, 10))
 })
 
-test('its copy is handed over with it, and not stored', async () => {
+test('its copy is handed over beside it, and not stored', async () => {
   const pages: Page[] = []
   const open = await openStore(sqlite(tempFile()), { appended: (page) => pages.push(page) })
   const copy = { n: 1 }
   await open.append([{ ...message('a'), copy }, message('b')])
-  expect(pages[0]?.messages.map((one) => one.copy)).toEqual([copy, undefined])
-  expect((await open.read(0, 0, 10)).map((one) => one.copy)).toEqual([undefined, undefined])
+  expect(pages[0]?.copies).toEqual([copy, undefined])
+  expect(pages[0]?.messages).toStrictEqual(await open.read(0, 0, 10))
 })
 
 test('what repeats an id, what is not due, and what was undone, is not handed over', async () => {

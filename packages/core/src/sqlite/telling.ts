@@ -62,9 +62,9 @@ export class Telling {
     this.#parts.told()
     if (transaction === undefined) return
     const { stored, appended, wake } = this.#parts
-    const { tailBefore: after, tail, appended: messages, hasWork, isSooner } = transaction
+    const { tailBefore: after, tail, appended: messages, copies, hasWork, isSooner } = transaction
     stored(transaction)
-    if (messages.length > 0 && !hasWork) appended({ partition: 0, after, messages })
+    if (messages.length > 0 && !hasWork) appended({ partition: 0, after, messages, copies })
     if (isSooner || (hasWork && tail > after)) wake()
   }
 }

@@ -1,5 +1,5 @@
 import { Progress } from '../ports/progress.ts'
-import type { LoggedMessage } from '../ports/store.ts'
+import type { LoggedMessage, NewMessage } from '../ports/store.ts'
 import type { Statements } from './statements.ts'
 
 /** How far a subscription has come, as this transaction has it. */
@@ -54,6 +54,8 @@ export class Transaction {
   readonly tailBefore: number
   /** What it has appended behind that. */
   readonly appended: LoggedMessage[] = []
+  /** The copy of each. */
+  readonly copies: NewMessage['copy'][] = []
   /** Whether handlers write in it too: they may have taken back some of what was appended, or have ended it. */
   readonly hasWork: boolean
   /** Positions that have lost an exception. */
@@ -88,6 +90,7 @@ export class Transaction {
     this.tail = row.tail
     this.messages = row.messages
     while ((this.appended.at(-1)?.position ?? 0) > row.tail) this.appended.pop()
+    this.copies.length = this.appended.length
     return row
   }
 
