@@ -25,6 +25,7 @@ try {
 
 async function run(connectionString: string): Promise<void> {
   const pool = new Pool({ connectionString })
+  pool.on('error', () => {}) // Of idle connections: the server ends them with the database, if they are not closed by then.
   await pool.query(`${orderTables}; ${stockTables}`)
   const first = nodeOf(connectionString)
   await first.start()
