@@ -81,7 +81,7 @@ export class Codec<T extends MessageType = MessageType> {
         `The codec does not know ${what} '${typeName(type)}'. Name it in new Codec([...]), or in the \`messages\` of the dispatcher.`,
       )
     }
-    const written = typeof known === 'string' ? inText(known) : this.#written(message as object, known)
+    const written = typeof known === 'string' ? nameInText(known) : this.#written(message as object, known)
     this.#checkSize(written.text, 'message')
     return written
   }
@@ -139,6 +139,6 @@ export class Codec<T extends MessageType = MessageType> {
   }
 }
 
-function inText(name: string): WrittenText {
+function nameInText(name: string): WrittenText {
   return { text: JSON.stringify({ type: name }), copy: undefined }
 }

@@ -14,7 +14,7 @@ export function append(rows: Rows, messages: readonly NewMessage[]): boolean[] {
       rows.seen.set(id, rows.meta.time + DEDUPE_MS)
     }
     if (dueAt === undefined) put(rows, [message])
-    else rows.delayed = [...rows.delayed, { ...message, dueAt }]
+    else rows.delayed = [...rows.delayed, { ...contentOf(message), mayRepeat, dueAt }]
     return true
   })
 }
