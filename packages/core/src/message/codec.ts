@@ -14,7 +14,10 @@ import {
 import { copyOfPlain } from './plain.ts'
 import type { CodecType } from './revive.ts'
 
-/** A message as a text. */
+/**
+ * A message as a text.
+ * @internal
+ */
 export interface WrittenText {
   readonly text: string
   /** What the text says, with nothing in it that anybody else has; `undefined` where it has to be read for that. */
