@@ -4,17 +4,19 @@ import { failureOf, isBusy, isOfTheFile } from './failure.ts'
 import { isInTransaction, type SqliteDatabase } from './handle.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { Pruning } from './prune.ts'
-import { type Operation, Queued, WriteQueue } from './write-queue.ts'
+import { empty, type Operation, Queued, WriteQueue } from './write-queue.ts'
 import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import type { Telling } from './telling.ts'
-import { Transaction } from './transaction.ts'
+import { type LogState, Transaction } from './transaction.ts'
 import { openTooLong, type Watch } from './watch.ts'
 import { endedByWork, insideWork, type Works } from './works.ts'
 
 interface GroupCommitParts {
   readonly name: string
   readonly database: SqliteDatabase
+  /** Whether the connection is the caller's, who may write on it too. */
+  readonly isGiven: boolean
   readonly statements: Statements
   readonly now: () => number
   readonly pruning: Pruning
@@ -29,8 +31,6 @@ interface GroupCommitParts {
 }
 
 const nothing: readonly NewMessage[] = []
-/** Stores nothing: for what a transaction does at its end, or to know that it has ended. */
-const empty: Operation<void> = { rows: 0, apply: () => {} }
 
 /**
  * Stores what waits, in the order of the calls, many operations in one transaction; each resolves after the commit.
@@ -43,6 +43,8 @@ export class GroupCommit {
   readonly #parts: GroupCommitParts
   readonly #queue = new WriteQueue()
   #transaction: Transaction | undefined
+  /** What the last transaction has left, where nobody else can have written since. */
+  #left: LogState | undefined
   #isScheduled = false
   #isClosed = false
   #busySince: number | undefined
@@ -130,7 +132,7 @@ export class GroupCommit {
     if (telling.failure !== undefined) throw telling.failure
     statements.begin.run()
     this.#busySince = undefined
-    this.#transaction = new Transaction(statements, now, hasWork)
+    this.#transaction = new Transaction({ statements, now, hasWork, found: this.#left })
   }
 
   /** Another connection that has the lock is waited for: nothing has been written yet. */
@@ -181,8 +183,7 @@ export class GroupCommit {
         if (operation.work !== undefined) given = works.call(operation.work)
       } catch (error) {
         if (this.#undo(queued, error)) continue
-        this.#lost(group, index)
-        return
+        return this.#lost(group, index)
       }
       if (given instanceof Promise) {
         this.#queue.waitsFor(operation, insideWork)
@@ -192,10 +193,7 @@ export class GroupCommit {
         )
         return
       }
-      if (!this.#finish(queued, given)) {
-        this.#lost(group, index)
-        return
-      }
+      if (!this.#finish(queued, given)) return this.#lost(group, index)
     }
     this.#commit(group)
   }
@@ -253,7 +251,7 @@ export class GroupCommit {
 
   #commit(group: readonly Queued[]): void {
     const transaction = this.#transaction as Transaction
-    const { statements, pruning, seen, checkpoints, name } = this.#parts
+    const { statements, pruning, seen, checkpoints, name, isGiven } = this.#parts
     try {
       transaction.writeClaims()
       pruning.prune(transaction)
@@ -264,6 +262,7 @@ export class GroupCommit {
       this.#rollBack()
       return this.#fail(group, failureOf(error, name))
     }
+    this.#left = isGiven || transaction.hasWork ? undefined : transaction.left
     if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(empty))
     checkpoints?.committed(transaction)
     this.#end(group, transaction)
@@ -280,6 +279,7 @@ export class GroupCommit {
 
   #rollBack(): void {
     this.#transaction = undefined
+    this.#left = undefined
     if (!isInTransaction(this.#parts.database)) return
     try {
       this.#parts.statements.rollback.run()

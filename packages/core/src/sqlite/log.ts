@@ -80,7 +80,6 @@ export class Log {
     transaction.tail = position
     transaction.appended.push({ position, id, type, key, time, envelope, body, crc })
     transaction.copies.push(copy)
-    transaction.lastTime = time
     transaction.messages += 1
     transaction.bytes += 100 + envelope.length + body.length
   }

@@ -95,6 +95,7 @@ export class OpenSqlite implements OpenStore {
     this.#commits = new GroupCommit({
       name,
       database,
+      isGiven,
       statements,
       now,
       telling: new Telling({ sync, stored, wake, appended, told: () => this.#commits.schedule() }),
@@ -151,7 +152,7 @@ export class OpenSqlite implements OpenStore {
     const statements = this.#statements
     statements.savepoint.run()
     try {
-      const transaction = new Transaction(statements, () => this.now())
+      const transaction = new Transaction({ statements, now: () => this.now() })
       const given = this.#log.append(transaction, messages)
       this.#seen.forgetSome(transaction)
       transaction.writeIfNeeded()

@@ -10,7 +10,8 @@ export interface ClaimDraft {
   isChanged: boolean
 }
 
-interface LogRow {
+/** What is known of the log. */
+export interface LogState {
   readonly tail: number
   readonly clock: number
   readonly pruned: number
@@ -26,9 +27,17 @@ interface ClaimRow {
   readonly is_held: number
 }
 
+interface TransactionParts {
+  readonly statements: Statements
+  readonly now: () => number
+  readonly hasWork?: boolean
+  /** What the last transaction has left, where nobody else can have written since; else it is read. */
+  readonly found?: LogState | undefined
+}
+
 /**
- * What a transaction knows while it is open. It is read from the file when the transaction begins, and written once at its
- * end: there is no state in memory that could run ahead of the disk, or be left by a rollback.
+ * What a transaction knows while it is open. It is there when the transaction begins, and is written once at its end: there is
+ * no state in memory that could run ahead of the disk, or be left by a rollback.
  */
 export class Transaction {
   tail = 0
@@ -38,8 +47,6 @@ export class Transaction {
   turn = 0
   /** Whether anything but messages was written. */
   hasMore = false
-  /** When the last message was accepted that it has appended. */
-  lastTime = 0
   /** Whether something is due sooner than anything was before. */
   isSooner = false
   /** Whether finished messages may be below the lowest cursor. */
@@ -66,32 +73,48 @@ export class Transaction {
   #clock = 0
   #hasTurned = false
 
-  constructor(statements: Statements, now: () => number, hasWork = false) {
+  constructor({ statements, now, hasWork = false, found }: TransactionParts) {
     this.hasWork = hasWork
     this.#statements = statements
     this.#now = now
     this.beganAt = now()
-    this.reload()
+    this.#set(found ?? this.reloadLog())
     this.tailBefore = this.tail
   }
 
   /** Forgets what was not written yet, and reads what is there now. */
   reload(): void {
-    const row = this.reloadLog()
-    this.pruned = row.pruned
-    this.turn = row.turn
-    this.#clock = row.clock
+    this.#set(this.reloadLog())
     this.#claims.clear()
   }
 
   /** The same for the messages alone. */
-  reloadLog(): LogRow {
-    const row = this.#statements.log.get() as LogRow
-    this.tail = row.tail
-    this.messages = row.messages
-    while ((this.appended.at(-1)?.position ?? 0) > row.tail) this.appended.pop()
+  reloadLog(): LogState {
+    const state = this.#statements.log.get() as LogState
+    this.tail = state.tail
+    this.messages = state.messages
+    while ((this.appended.at(-1)?.position ?? 0) > state.tail) this.appended.pop()
     this.copies.length = this.appended.length
-    return row
+    return state
+  }
+
+  #set({ tail, clock, pruned, messages, turn }: LogState): void {
+    this.tail = tail
+    this.#clock = clock
+    this.pruned = pruned
+    this.messages = messages
+    this.turn = turn
+  }
+
+  /** What the next one finds, once this one is committed, and if nobody else writes. */
+  get left(): LogState {
+    const { tail, pruned, messages, turn } = this
+    return { tail, clock: Math.max(this.#clock, this.#lastTime), pruned, messages, turn }
+  }
+
+  /** When the last message was accepted that it has appended. */
+  get #lastTime(): number {
+    return this.appended.at(-1)?.time ?? 0
   }
 
   /** Whether it writes nothing but the end of the messages. */
@@ -140,7 +163,7 @@ export class Transaction {
   writeIfNeeded(): void {
     this.writeClaims()
     const isOwed = this.tail === this.tailBefore || !this.isAppend
-    if (isOwed || this.lastTime < this.#clock) this.write()
+    if (isOwed || this.#lastTime < this.#clock) this.write()
   }
 
   /** Writes all that is known here: then the file is as it should be, whoever ends the transaction. */

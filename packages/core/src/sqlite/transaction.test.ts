@@ -1,0 +1,168 @@
+import { DatabaseSync, StatementSync } from 'node:sqlite'
+import fc from 'fast-check'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { ManualClock } from '../../test/manual-clock.ts'
+import { claimOne, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
+import { sqlite } from './sqlite.ts'
+import { LOG } from './statements.ts'
+import { type LogState, Transaction } from './transaction.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+const left = Object.getOwnPropertyDescriptor(Transaction.prototype, 'left')?.get as () => LogState
+
+/** What each transaction says it has left, beside what another connection reads then. */
+function compared(path: string): (readonly [said: LogState, read: unknown])[] {
+  const reader = new DatabaseSync(path, { readOnly: true })
+  onTestFinished(() => reader.close())
+  const log = reader.prepare(LOG)
+  const pairs: (readonly [LogState, unknown])[] = []
+  vi.spyOn(Transaction.prototype, 'left', 'get').mockImplementation(function (this: Transaction) {
+    const said = left.call(this)
+    pairs.push([said, { ...log.get() }])
+    return said
+  })
+  return pairs
+}
+
+/** How often the log was read, instead of being known. */
+function reads(): () => number {
+  const get = vi.spyOn(StatementSync.prototype, 'get')
+  return () => get.mock.contexts.filter((statement) => (statement as StatementSync).sourceSQL === LOG).length
+}
+
+type Step = (typeof steps)[number]
+const steps = [
+  'append',
+  'append much',
+  'append again',
+  'append an old one',
+  'delay',
+  'what is due',
+  'finish',
+  'except',
+  'clear',
+  'fail',
+  'fail beside an append',
+  'work',
+  'work that fails',
+  'work that ends the transaction',
+  'time passes',
+  'the clock is set back',
+] as const
+
+test('what a transaction says it has left is what another connection reads', async () => {
+  const said: string[] = []
+  const run = fc.asyncProperty(
+    fc.array(fc.constantFrom(...steps), { minLength: 5, maxLength: 30 }),
+    async (program) => {
+      const clock = new ManualClock()
+      clock.advance(1_000_000)
+      const path = tempFile()
+      const open = await openStore(sqlite(path, { dedupeMs: 1_000 }), { clock })
+      const pairs = compared(path)
+      const claim = await claimOne(open)
+      const excepted: number[] = []
+      let tail = 0
+      let reached = 0
+      const fresh = (): string => `m${said.push('') /* No id comes twice. */}`
+      const next = (): number => Math.min(reached + 1, tail)
+      const append = async (id: string, time = clock.now()): Promise<void> => {
+        const [isNew] = await open.append([message(id, { time, mayRepeat: true })])
+        if (isNew === true) tail += 1
+      }
+      const fail = (): Promise<unknown> => open.settle({ ...claim, epoch: claim.epoch + 1 }, {}).catch(() => {})
+      const doing: Readonly<Record<Step, () => unknown>> = {
+        append: () => append(fresh()),
+        'append much': async () => {
+          const prefix = fresh()
+          await Promise.all(messages(200, `${prefix}-`).map((one) => open.append([{ ...one, time: clock.now() }])))
+          tail += 200
+        },
+        'append again': () => append('again'),
+        'append an old one': () => append(fresh(), clock.now() - 500),
+        delay: () => open.append([message(fresh(), { dueAt: open.now() + 100 })]),
+        'what is due': async () => {
+          await open.appendDue(100)
+          tail = (await open.stats()).appended
+        },
+        finish: async () => {
+          const position = next()
+          if (position <= reached) return
+          await open.settle(claim, { reached: position, done: [[position, position]] })
+          reached = position
+        },
+        except: async () => {
+          const position = next()
+          if (position <= reached) return
+          const exception = { position, key: 'k', state: 'retrying', dueAt: undefined, note: undefined } as const
+          await open.settle(claim, { reached: position, exceptions: [exception] })
+          excepted.push(position)
+          reached = position
+        },
+        clear: () => open.settle(claim, { cleared: excepted.splice(0, 1) }),
+        fail,
+        'fail beside an append': () => Promise.all([append(fresh()), fail(), append(fresh())]),
+        work: async () => {
+          await open.settle(claim, { work: (tx) => (void open.append([message(fresh())], tx), [message(fresh())]) })
+          tail += 2
+        },
+        'work that fails': () => {
+          const work = (tx: unknown): never => {
+            void open.append([message(fresh())], tx)
+            throw new Error('No.')
+          }
+          return open.settle(claim, { work }).catch(() => {})
+        },
+        'work that ends the transaction': async () => {
+          const work = (tx: unknown): never[] => ((tx as DatabaseSync).exec('COMMIT'), [])
+          await Promise.allSettled([append(fresh()), open.settle(claim, { work })])
+          tail = (await open.stats()).appended
+        },
+        'time passes': () => clock.advance(300),
+        'the clock is set back': () => clock.advance(-2_000),
+      }
+      for (const step of program) await doing[step]()
+      await append(fresh())
+      expect(pairs.length).toBeGreaterThan(0)
+      for (const [own, read] of pairs) expect(own).toEqual(read)
+      expect((await open.stats()).appended).toBe(tail)
+      await open.close()
+      vi.restoreAllMocks()
+    },
+  )
+  await fc.assert(run, { numRuns: 60 })
+})
+
+test('the log is read once, and then known', async () => {
+  const open = await openStore(sqlite(tempFile()))
+  const count = reads()
+  for (const one of messages(20)) await open.append([one])
+  expect(count()).toBe(1)
+})
+
+test('it is read again after what a handler has written', async () => {
+  const open = await openStore(sqlite(tempFile()))
+  const claim = await claimOne(open)
+  await open.append([message('a')])
+  await open.settle(claim, { work: () => [] })
+  const count = reads()
+  await open.append([message('b')])
+  expect(count()).toBe(1)
+})
+
+test('it is read each time on the connection of the caller, who may write in between', async () => {
+  const database = new DatabaseSync(tempFile())
+  onTestFinished(() => database.close())
+  const open = await openStore(sqlite({ database }))
+  const claim = await claimOne(open)
+  const count = reads()
+  await open.append([message('a')])
+  database.exec('BEGIN')
+  await open.append([message('b')], database)
+  database.exec('COMMIT')
+  await open.settle(claim, { reached: 2 })
+  await open.append([message('c')])
+  expect(count()).toBe(4)
+  expect((await open.read(0, 0, 10)).map(({ position, id }) => `${position} ${id}`)).toEqual(['1 a', '2 b', '3 c'])
+})
