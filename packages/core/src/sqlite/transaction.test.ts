@@ -1,5 +1,5 @@
 import { DatabaseSync, StatementSync } from 'node:sqlite'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { claimOne, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
@@ -9,16 +9,15 @@ import { type LogState, Transaction } from './transaction.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
-const left = Object.getOwnPropertyDescriptor(Transaction.prototype, 'left')?.get as () => LogState
-
 /** What each transaction says it has left, beside what another connection reads then. */
 function compared(path: string): (readonly [said: LogState, read: unknown])[] {
   const reader = new DatabaseSync(path, { readOnly: true })
   onTestFinished(() => reader.close())
   const log = reader.prepare(LOG)
+  const left = Object.getOwnPropertyDescriptor(Transaction.prototype, 'left')
   const pairs: (readonly [LogState, unknown])[] = []
   vi.spyOn(Transaction.prototype, 'left', 'get').mockImplementation(function (this: Transaction) {
-    const said = left.call(this)
+    const said = left?.get?.call(this) as LogState
     pairs.push([said, { ...log.get() }])
     return said
   })
