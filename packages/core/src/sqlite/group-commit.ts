@@ -3,21 +3,21 @@ import { CommitDeadlock, StoreFailed } from '../store-errors.ts'
 import { failureOf, isBusy, isOfTheFile } from './failure.ts'
 import { isInTransaction, type SqliteDatabase } from './handle.ts'
 import type { Checkpoints } from './checkpoints.ts'
+import type { KnownLog } from './known-log.ts'
 import type { Pruning } from './prune.ts'
 import { empty, type Operation, Queued, WriteQueue } from './write-queue.ts'
 import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import type { Telling } from './telling.ts'
-import { type LogState, Transaction } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import { openTooLong, type Watch } from './watch.ts'
 import { endedByWork, insideWork, type Works } from './works.ts'
 
 interface GroupCommitParts {
   readonly name: string
   readonly database: SqliteDatabase
-  /** Whether the connection is the caller's, who may write on it too. */
-  readonly isGiven: boolean
   readonly statements: Statements
+  readonly known: KnownLog
   readonly now: () => number
   readonly pruning: Pruning
   readonly seen: SeenIds
@@ -43,8 +43,6 @@ export class GroupCommit {
   readonly #parts: GroupCommitParts
   readonly #queue = new WriteQueue()
   #transaction: Transaction | undefined
-  /** What the last transaction has left, where nobody else can have written since. */
-  #left: LogState | undefined
   #isScheduled = false
   #isClosed = false
   #busySince: number | undefined
@@ -128,11 +126,11 @@ export class GroupCommit {
   }
 
   #begin(hasWork = false): void {
-    const { statements, now, telling } = this.#parts
+    const { statements, known, now, telling } = this.#parts
     if (telling.failure !== undefined) throw telling.failure
     statements.begin.run()
     this.#busySince = undefined
-    this.#transaction = new Transaction({ statements, now, hasWork, found: this.#left })
+    this.#transaction = new Transaction({ statements, now, hasWork, found: known.found() })
   }
 
   /** Another connection that has the lock is waited for: nothing has been written yet. */
@@ -251,7 +249,7 @@ export class GroupCommit {
 
   #commit(group: readonly Queued[]): void {
     const transaction = this.#transaction as Transaction
-    const { statements, pruning, seen, checkpoints, name, isGiven } = this.#parts
+    const { statements, pruning, seen, checkpoints, known, name } = this.#parts
     try {
       transaction.writeClaims()
       pruning.prune(transaction)
@@ -262,7 +260,7 @@ export class GroupCommit {
       this.#rollBack()
       return this.#fail(group, failureOf(error, name))
     }
-    this.#left = isGiven || transaction.hasWork ? undefined : transaction.left
+    known.committed(transaction)
     if (pruning.isBehind && this.#queue.isEmpty && !this.#isClosed) this.#queue.add(new Queued(empty))
     checkpoints?.committed(transaction)
     this.#end(group, transaction)
@@ -279,7 +277,7 @@ export class GroupCommit {
 
   #rollBack(): void {
     this.#transaction = undefined
-    this.#left = undefined
+    this.#parts.known.forget()
     if (!isInTransaction(this.#parts.database)) return
     try {
       this.#parts.statements.rollback.run()

@@ -21,6 +21,7 @@ import { Delays } from './delays.ts'
 import { failureOf } from './failure.ts'
 import { GroupCommit } from './group-commit.ts'
 import { isInTransaction, prepare, type SqliteDatabase } from './handle.ts'
+import { KnownLog } from './known-log.ts'
 import { Log } from './log.ts'
 import { Pruning } from './prune.ts'
 import { Reads } from './reads.ts'
@@ -95,8 +96,8 @@ export class OpenSqlite implements OpenStore {
     this.#commits = new GroupCommit({
       name,
       database,
-      isGiven,
       statements,
+      known: new KnownLog(statements, isGiven),
       now,
       telling: new Telling({ sync, stored, wake, appended, told: () => this.#commits.schedule() }),
       checkpoints,

@@ -31,6 +31,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   rollbackTo: 'ROLLBACK TO iambus_operation',
   releaseTo: 'RELEASE iambus_operation',
 
+  version: 'PRAGMA data_version',
   log: LOG,
   writeLog: 'UPDATE iambus_log SET tail = ?, clock = ?, pruned = ?, messages = ?, turn = ? WHERE id = 1',
 
@@ -128,6 +129,7 @@ export type StatementName =
   | 'savepoint'
   | 'rollbackTo'
   | 'releaseTo'
+  | 'version'
   | 'log'
   | 'writeLog'
   | 'append'

@@ -39,6 +39,7 @@ const steps = [
   'delay',
   'what is due',
   'finish',
+  'finish beside an append',
   'except',
   'clear',
   'fail',
@@ -75,7 +76,8 @@ test('what a transaction says it has left is what another connection reads', asy
         append: () => append(fresh()),
         'append much': async () => {
           const prefix = fresh()
-          await Promise.all(messages(200, `${prefix}-`).map((one) => open.append([{ ...one, time: clock.now() }])))
+          const many = messages(200, `${prefix}-`).map((one, n) => ({ ...one, time: clock.now() - (n % 7) }))
+          await Promise.all(many.map((one) => open.append([one])))
           tail += 200
         },
         'append again': () => append('again'),
@@ -91,6 +93,7 @@ test('what a transaction says it has left is what another connection reads', asy
           await open.settle(claim, { reached: position, done: [[position, position]] })
           reached = position
         },
+        'finish beside an append': () => Promise.all([append(fresh()), doing.finish()]),
         except: async () => {
           const position = next()
           if (position <= reached) return
@@ -121,13 +124,16 @@ test('what a transaction says it has left is what another connection reads', asy
         'time passes': () => clock.advance(300),
         'the clock is set back': () => clock.advance(-2_000),
       }
-      for (const step of program) await doing[step]()
-      await append(fresh())
-      expect(pairs.length).toBeGreaterThan(0)
-      for (const [own, read] of pairs) expect(own).toEqual(read)
-      expect((await open.stats()).appended).toBe(tail)
-      await open.close()
-      vi.restoreAllMocks()
+      try {
+        for (const step of program) await doing[step]()
+        await append(fresh())
+        expect(pairs.length).toBeGreaterThan(0)
+        for (const [own, read] of pairs) expect(own).toEqual(read)
+        expect((await open.stats()).appended).toBe(tail)
+      } finally {
+        vi.restoreAllMocks()
+        await open.close()
+      }
     },
   )
   await fc.assert(run, { numRuns: 60 })
@@ -164,4 +170,19 @@ test('it is read each time on the connection of the caller, who may write in bet
   await open.append([message('c')])
   expect(count()).toBe(4)
   expect((await open.read(0, 0, 10)).map(({ position, id }) => `${position} ${id}`)).toEqual(['1 a', '2 b', '3 c'])
+})
+
+test('it is read again after somebody else has written, who should not', async () => {
+  const path = tempFile()
+  const open = await openStore(sqlite(path))
+  const claim = await claimOne(open)
+  await open.append(messages(2))
+  const other = new DatabaseSync(path)
+  // As another process would that took this one for dead: two messages more, and all of them are finished.
+  other.exec(`UPDATE iambus_log SET tail = 4, pruned = 4, messages = 0, turn = turn + 1; DELETE FROM iambus_message`)
+  other.close()
+  await open.append([message('next')])
+  expect((await open.read(0, 0, 10)).map(({ position, id }) => [position, id])).toEqual([[5, 'next']])
+  await open.settle(claim, { reached: 5 })
+  expect(await open.stats()).toMatchObject({ appended: 5, messages: 1 })
 })

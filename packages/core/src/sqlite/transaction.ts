@@ -31,13 +31,13 @@ interface TransactionParts {
   readonly statements: Statements
   readonly now: () => number
   readonly hasWork?: boolean
-  /** What the last transaction has left, where nobody else can have written since; else it is read. */
+  /** What the last transaction has left, where nobody else has written since; else it is read. */
   readonly found?: LogState | undefined
 }
 
 /**
- * What a transaction knows while it is open. It is there when the transaction begins, and is written once at its end: there is
- * no state in memory that could run ahead of the disk, or be left by a rollback.
+ * What a transaction knows while it is open. It is there when the transaction begins, and is written at its end: there is no
+ * state in memory that could run ahead of the disk, or be left by a rollback.
  */
 export class Transaction {
   tail = 0
