@@ -5,7 +5,7 @@ import { isInTransaction, type SqliteDatabase } from './handle.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { KnownLog } from './known-log.ts'
 import type { Pruning } from './prune.ts'
-import { empty, type Operation, Queued, WriteQueue } from './write-queue.ts'
+import { type Operation, Queued, WriteQueue } from './write-queue.ts'
 import type { SeenIds } from './seen-ids.ts'
 import type { Statements } from './statements.ts'
 import type { Telling } from './telling.ts'
@@ -31,6 +31,8 @@ interface GroupCommitParts {
 }
 
 const nothing: readonly NewMessage[] = []
+/** Stores nothing: for what a transaction does at its end, or to know that it has ended. */
+const empty: Operation<void> = { rows: 0, apply: () => {} }
 
 /**
  * Stores what waits, in the order of the calls, many operations in one transaction; each resolves after the commit.

@@ -31,7 +31,7 @@ export const SQL: Readonly<Record<StatementName, string>> = {
   rollbackTo: 'ROLLBACK TO iambus_operation',
   releaseTo: 'RELEASE iambus_operation',
 
-  version: 'PRAGMA data_version',
+  dataVersion: 'PRAGMA data_version',
   log: LOG,
   writeLog: 'UPDATE iambus_log SET tail = ?, clock = ?, pruned = ?, messages = ?, turn = ? WHERE id = 1',
 
@@ -129,7 +129,7 @@ export type StatementName =
   | 'savepoint'
   | 'rollbackTo'
   | 'releaseTo'
-  | 'version'
+  | 'dataVersion'
   | 'log'
   | 'writeLog'
   | 'append'

@@ -3,6 +3,8 @@ import * as fc from 'fast-check'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../test/manual-clock.ts'
 import { claimOne, message, messages, openStore, tempFile } from '../../test/sqlite/trial.ts'
+import type { OpenStore, Settlement } from '../ports/store.ts'
+import type { Completion } from '../ports/store-settings.ts'
 import { sqlite } from './sqlite.ts'
 import { LOG } from './statements.ts'
 import { type LogState, Transaction } from './transaction.ts'
@@ -30,7 +32,6 @@ function reads(): () => number {
   return () => get.mock.contexts.filter((statement) => (statement as StatementSync).sourceSQL === LOG).length
 }
 
-type Step = (typeof steps)[number]
 const steps = [
   'append',
   'append much',
@@ -51,92 +52,93 @@ const steps = [
   'the clock is set back',
 ] as const
 
-test('what a transaction says it has left is what another connection reads', async () => {
-  const said: string[] = []
-  const run = fc.asyncProperty(
-    fc.array(fc.constantFrom(...steps), { minLength: 5, maxLength: 30 }),
-    async (program) => {
-      const clock = new ManualClock()
-      clock.advance(1_000_000)
-      const path = tempFile()
-      const open = await openStore(sqlite(path, { dedupeMs: 1_000 }), { clock })
-      const pairs = compared(path)
-      const claim = await claimOne(open)
-      const excepted: number[] = []
-      let tail = 0
-      let reached = 0
-      const fresh = (): string => `m${said.push('') /* No id comes twice. */}`
-      const next = (): number => Math.min(reached + 1, tail)
-      const append = async (id: string, time = clock.now()): Promise<void> => {
-        const [isNew] = await open.append([message(id, { time, mayRepeat: true })])
-        if (isNew === true) tail += 1
-      }
-      const fail = (): Promise<unknown> => open.settle({ ...claim, epoch: claim.epoch + 1 }, {}).catch(() => {})
-      const doing: Readonly<Record<Step, () => unknown>> = {
-        append: () => append(fresh()),
-        'append much': async () => {
-          const prefix = fresh()
-          const many = messages(200, `${prefix}-`).map((one, n) => ({ ...one, time: clock.now() - (n % 7) }))
-          await Promise.all(many.map((one) => open.append([one])))
-          tail += 200
-        },
-        'append again': () => append('again'),
-        'append an old one': () => append(fresh(), clock.now() - 500),
-        delay: () => open.append([message(fresh(), { dueAt: open.now() + 100 })]),
-        'what is due': async () => {
-          await open.appendDue(100)
-          tail = (await open.stats()).appended
-        },
-        finish: async () => {
-          const position = next()
-          if (position <= reached) return
-          await open.settle(claim, { reached: position, done: [[position, position]] })
-          reached = position
-        },
-        'finish beside an append': () => Promise.all([append(fresh()), doing.finish()]),
-        except: async () => {
-          const position = next()
-          if (position <= reached) return
-          const exception = { position, key: 'k', state: 'retrying', dueAt: undefined, note: undefined } as const
-          await open.settle(claim, { reached: position, exceptions: [exception] })
-          excepted.push(position)
-          reached = position
-        },
-        clear: () => open.settle(claim, { cleared: excepted.splice(0, 1) }),
-        fail,
-        'fail beside an append': () => Promise.all([append(fresh()), fail(), append(fresh())]),
-        work: async () => {
-          await open.settle(claim, { work: (tx) => (void open.append([message(fresh())], tx), [message(fresh())]) })
-          tail += 2
-        },
-        'work that fails': () => {
-          const work = (tx: unknown): never => {
-            void open.append([message(fresh())], tx)
-            throw new Error('No.')
-          }
-          return open.settle(claim, { work }).catch(() => {})
-        },
-        'work that ends the transaction': async () => {
-          const work = (tx: unknown): never[] => ((tx as DatabaseSync).exec('COMMIT'), [])
-          await Promise.allSettled([append(fresh()), open.settle(claim, { work })])
-          tail = (await open.stats()).appended
-        },
-        'time passes': () => clock.advance(300),
-        'the clock is set back': () => clock.advance(-2_000),
-      }
-      try {
-        for (const step of program) await doing[step]()
-        await append(fresh())
-        expect(pairs.length).toBeGreaterThan(0)
-        for (const [own, read] of pairs) expect(own).toEqual(read)
-        expect((await open.stats()).appended).toBe(tail)
-      } finally {
-        vi.restoreAllMocks()
-        await open.close()
-      }
+const completions = fc.constantFrom<Completion>('delete', 'archive', { keepMs: 500 })
+const programs = fc.array(fc.constantFrom(...steps), { minLength: 5, maxLength: 30 })
+
+/** What can be done with a store, while it is counted how many messages its log has had. */
+async function trialOf(open: OpenStore, clock: ManualClock) {
+  const claim = await claimOne(open)
+  const excepted: number[] = []
+  let [made, tail, reached] = [0, 0, 0]
+  const fresh = (): string => `m${(made += 1)}`
+  const append = async (id: string, time = clock.now()): Promise<void> => {
+    const [isNew] = await open.append([message(id, { time, mayRepeat: true })])
+    if (isNew === true) tail += 1
+  }
+  const fail = (): Promise<unknown> => open.settle({ ...claim, epoch: claim.epoch + 1 }, {}).catch(() => {})
+  /** Settles the next message, if there is one. */
+  const settleNext = async (settlement: (position: number) => Settlement): Promise<void> => {
+    if (reached >= tail) return
+    reached += 1
+    await open.settle(claim, { reached, ...settlement(reached) })
+  }
+  const finish = (): Promise<void> => settleNext((position) => ({ done: [[position, position]] }))
+  const doing: Readonly<Record<(typeof steps)[number], () => unknown>> = {
+    append: () => append(fresh()),
+    'append much': async () => {
+      const many = messages(200, `${fresh()}-`).map((one, n) => ({ ...one, time: clock.now() - (n % 7) }))
+      await Promise.all(many.map((one) => open.append([one])))
+      tail += many.length
     },
-  )
-  await fc.assert(run, { numRuns: 60 })
+    'append again': () => append('again'),
+    'append an old one': () => append(fresh(), clock.now() - 500),
+    delay: () => open.append([message(fresh(), { dueAt: open.now() + 100 })]),
+    'what is due': async () => {
+      await open.appendDue(100)
+      tail = (await open.stats()).appended
+    },
+    finish,
+    'finish beside an append': () => Promise.all([append(fresh()), finish()]),
+    except: () =>
+      settleNext((position) => {
+        excepted.push(position)
+        return { exceptions: [{ position, key: 'k', state: 'retrying', dueAt: undefined, note: undefined }] }
+      }),
+    clear: () => open.settle(claim, { cleared: excepted.splice(0, 1) }),
+    fail,
+    'fail beside an append': () => Promise.all([append(fresh()), fail(), append(fresh())]),
+    work: async () => {
+      await open.settle(claim, { work: (tx) => (void open.append([message(fresh())], tx), [message(fresh())]) })
+      tail += 2
+    },
+    'work that fails': () => {
+      const work = (tx: unknown): never => {
+        void open.append([message(fresh())], tx)
+        throw new Error('No.')
+      }
+      return open.settle(claim, { work }).catch(() => {})
+    },
+    'work that ends the transaction': async () => {
+      const work = (tx: unknown): never[] => ((tx as DatabaseSync).exec('COMMIT'), [])
+      await Promise.allSettled([append(fresh()), open.settle(claim, { work })])
+      tail = (await open.stats()).appended
+    },
+    'time passes': () => clock.advance(300),
+    'the clock is set back': () => clock.advance(-2_000),
+  }
+  return { doing, tail: () => tail }
+}
+
+test('what a transaction says it has left is what another connection reads', async () => {
+  const run = fc.asyncProperty(completions, programs, async (completion, program) => {
+    const clock = new ManualClock()
+    clock.advance(1_000_000)
+    const path = tempFile()
+    const open = await openStore(sqlite(path, { dedupeMs: 1_000, completion }), { clock })
+    const pairs = compared(path)
+    try {
+      const { doing, tail } = await trialOf(open, clock)
+      for (const step of program) await doing[step]()
+      await doing.append()
+      expect(pairs.length).toBeGreaterThan(0)
+      for (const [said, read] of pairs) expect(said).toEqual(read)
+      expect((await open.stats()).appended).toBe(tail())
+    } finally {
+      vi.restoreAllMocks()
+      await open.close()
+    }
+  })
+  await fc.assert(run, { numRuns: 90 })
 })
 
 test('the log is read once, and then known', async () => {

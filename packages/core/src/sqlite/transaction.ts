@@ -31,13 +31,13 @@ interface TransactionParts {
   readonly statements: Statements
   readonly now: () => number
   readonly hasWork?: boolean
-  /** What the last transaction has left, where nobody else has written since; else it is read. */
+  /** What the transaction before it has left; `undefined` where that is not known, and has to be read. */
   readonly found?: LogState | undefined
 }
 
 /**
- * What a transaction knows while it is open. It is there when the transaction begins, and is written at its end: there is no
- * state in memory that could run ahead of the disk, or be left by a rollback.
+ * What a transaction knows while it is open. It is read when the transaction begins, or handed on by the one before it, which is
+ * committed; and it is written at the end: there is no state in memory that could run ahead of the disk, or be left by a rollback.
  */
 export class Transaction {
   tail = 0

@@ -19,9 +19,6 @@ export interface Operation<T> {
   apply(transaction: Transaction, caused: readonly NewMessage[]): T
 }
 
-/** Stores nothing: for what a transaction does at its end, or to know that it has ended. */
-export const empty: Operation<void> = { rows: 0, apply: () => {} }
-
 const nobody = { resolve: () => {}, reject: () => {}, isInside: false }
 
 /** An operation that waits, or whose transaction is under way; and whoever waits for it. */
