@@ -96,7 +96,7 @@ export const storeTable: NoticeTable<StoreNotices> = {
   suspects: {
     level: 'warn',
     text: ({ store, count }) =>
-      `The process had ended while ${count} deliveries of ${store} may have been running: they are run again, one at a time.`,
+      `The process had ended while deliveries of ${store} (${count}) may have been running: they are run again, one at a time.`,
   },
   unstored: {
     level: 'critical',
